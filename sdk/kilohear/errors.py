@@ -1,0 +1,29 @@
+"""Errors a caller can act on: each message gives the cause, the value and the next step."""
+
+
+class KilohearError(Exception):
+    """Base of every error kilohear raises on purpose."""
+
+
+class ConfigError(KilohearError):
+    """A configuration or a card holds an unknown key, a missing key or a wrong value."""
+
+
+class AudioError(KilohearError):
+    """A recording or a stream can't be used: unreadable, empty, truncated or not finite."""
+
+
+class RateError(KilohearError):
+    """A sampling rate doesn't fit: too low for the student, or not the card's."""
+
+
+class BundleError(KilohearError):
+    """A bundle is missing, incomplete, or its files don't match its card."""
+
+
+class BackendError(KilohearError):
+    """A runtime isn't installed or refuses a model file."""
+
+
+class DataError(KilohearError):
+    """A data set is missing, incomplete or inconsistent."""

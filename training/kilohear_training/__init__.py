@@ -1,0 +1,1 @@
+"""Training for kilohear: data, networks, distillation, export."""

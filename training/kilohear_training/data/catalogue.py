@@ -1,0 +1,44 @@
+"""Data sets by name, and where they lie."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from kilohear.errors import DataError
+from kilohear_training.data.dataset import Dataset
+from kilohear_training.data.esc50 import load_esc50
+from kilohear_training.data.recordings import load_recordings
+
+NAMED = ("esc10", "esc50", "kitchen20")
+
+
+def data_root() -> Path:
+    """Return the folder of data sets: KILOHEAR_DATA, else the user's cache folder."""
+    named = os.environ.get("KILOHEAR_DATA")
+    return Path(named) if named else Path.home() / ".cache" / "kilohear" / "data"
+
+
+def load_dataset(name: str, labels: tuple[str, ...] | None = None) -> Dataset:
+    """Load a named data set from `data_root`, or the recordings that a CSV (path) lists.
+
+    Raises
+    ------
+    DataError
+        Where it is missing or inconsistent.
+    """
+    root = data_root()
+    if name in ("esc10", "esc50"):
+        return load_esc50(root / "esc50", esc10=name == "esc10", labels=labels)
+    if name == "kitchen20":
+        return load_recordings(
+            root / "kitchen20" / "kitchen20.csv",
+            labels,
+            name="Kitchen20",
+            licence="repository Apache-2.0; clips from Freesound, research use",
+        )
+    if Path(name).exists():
+        return load_recordings(Path(name), labels)
+    raise DataError(
+        f"data set {name!r} is unknown; give one of {', '.join(NAMED)} or the path of a CSV"
+    )

@@ -1,0 +1,96 @@
+"""Synchronised clips and their features: every rate of a pair is cut from the same recording."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import track
+
+from kilohear.config import to_dict
+from kilohear.decimator import decimate
+from kilohear.errors import AudioError
+from kilohear.files import replacing
+from kilohear.frontend import FrontEnd
+from kilohear.polyphase import PolyphaseResampler
+from kilohear_training.data.dataset import Dataset
+
+VERSION = 1  # raise when the same configuration gives other features
+
+
+def read_clip(path: Path, rate_hz: int, window_s: float) -> NDArray[np.float32]:
+    """Read a recording, mixed to mono, decimated to `rate_hz`, cut or zero-padded, (samples,).
+
+    Raises
+    ------
+    AudioError
+        Where the file can't be read, is empty or holds samples that aren't finite.
+    RateError
+        Where it was recorded below `rate_hz`.
+    """
+    import soundfile
+
+    try:
+        samples, granted_hz = soundfile.read(path, dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise AudioError(f"{path}: can't be read as audio ({error}); replace the file") from None
+    if len(samples) == 0 or not np.isfinite(samples).all():
+        raise AudioError(f"{path}: empty, or samples that aren't finite; replace the file")
+    clip = decimate(samples.mean(axis=1), granted_hz, rate_hz)
+    wanted = round(window_s * rate_hz)
+    return np.pad(clip[:wanted], (0, max(0, wanted - len(clip))))
+
+
+def compute_features(
+    path: Path, front_end: FrontEnd, window_s: float, heard_at_hz: int | None = None
+) -> NDArray[np.float32]:
+    """Return the features of one clip, (frames, features).
+
+    With `heard_at_hz` the clip is first reduced to that rate and then raised to the front end's:
+    what a network trained at a high rate gets from a microphone at a low one.
+    """
+    heard_at_hz = heard_at_hz or front_end.rate_hz
+    clip = read_clip(path, heard_at_hz, window_s)
+    if heard_at_hz != front_end.rate_hz:
+        clip = PolyphaseResampler(heard_at_hz, front_end.rate_hz).resample(clip)
+    return front_end.log_mel(clip)
+
+
+def load_features(
+    dataset: Dataset,
+    front_end: FrontEnd,
+    window_s: float,
+    cache: Path,
+    heard_at_hz: int | None = None,
+) -> NDArray[np.float32]:
+    """Return the features of every clip, (clips, frames, features), from `cache` where they are.
+
+    The cache's key is a hash of the configuration and of the data set, both written beside it.
+    """
+    key = {
+        "version": VERSION,
+        "dataset": dataset.name,
+        "fingerprint": dataset.fingerprint(),
+        "front_end": to_dict(front_end),
+        "window_s": window_s,
+        "heard_at_hz": heard_at_hz or front_end.rate_hz,
+    }
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
+    file = cache / f"{dataset.name.lower()}-{key['heard_at_hz']}hz-{digest}.npy"
+    if file.is_file():
+        return np.load(file)
+    paths = [clip.path for clip in dataset.clips]
+    label = f"{dataset.name} features at {key['heard_at_hz']:,} Hz"
+    rows = [
+        compute_features(path, front_end, window_s, heard_at_hz)
+        for path in track(paths, label, transient=True)
+    ]
+    features = np.stack(rows)
+    with replacing(file.with_suffix(".json")) as temporary:
+        temporary.write_text(json.dumps(key, indent=2) + "\n")
+    with replacing(file) as temporary, temporary.open("wb") as out:
+        np.save(out, features)
+    return features

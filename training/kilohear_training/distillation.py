@@ -1,0 +1,39 @@
+"""The distillation loss, equations (1) and (2) of Liang et al."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def distillation_loss(
+    student_logits: Tensor,
+    teacher_logits: Tensor | None,
+    targets: Tensor,
+    alpha: float,
+    temperature: float,
+) -> Tensor:
+    """Return the loss of a batch, a scalar.
+
+    Equation (1): q_s = log_softmax(y_s / T), q_t = softmax(y_t / T).
+    Equation (2): L = alpha CE(y_s, y) + (1 - alpha) T^2 KL(q_s, q_t), averaged over the batch.
+    The teacher's logits are detached: it gets no gradient.
+
+    Parameters
+    ----------
+    student_logits, teacher_logits
+        y_s and y_t, (batch, classes). Without a teacher the loss is CE alone.
+    targets
+        Class indices (batch,), or a distribution (batch, classes) where clips were mixed.
+    alpha
+        Weight of the labels, 0 to 1.
+    temperature
+        T, above 0.
+    """
+    labels = F.cross_entropy(student_logits, targets)
+    if teacher_logits is None:
+        return labels
+    student = F.log_softmax(student_logits / temperature, dim=1)
+    teacher = F.softmax(teacher_logits.detach() / temperature, dim=1)
+    divergence = F.kl_div(student, teacher, reduction="batchmean")
+    return alpha * labels + (1 - alpha) * temperature**2 * divergence

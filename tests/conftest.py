@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +19,8 @@ def data_dir() -> Path:
     if not path.is_dir():
         pytest.skip(f"KILOHEAR_DATA is {path}, which isn't a folder")
     return path
+
+
+# Timings live in benchmarks: a busy machine must not fail a property.
+settings.register_profile("kilohear", deadline=None)
+settings.load_profile("kilohear")

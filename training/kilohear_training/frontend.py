@@ -5,6 +5,7 @@ The DFT is a strided convolution with fixed weights: no FFT operator, which phon
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -22,7 +23,8 @@ class TorchFrontEnd(nn.Module):
     forward: (batch, samples) float32 at `rate_hz` -> (batch, 1, frames, features) float32.
     """
 
-    dft: Tensor
+    cosine: Tensor
+    sine: Tensor
     bank: Tensor
 
     def __init__(self, front_end: FrontEnd) -> None:
@@ -31,9 +33,14 @@ class TorchFrontEnd(nn.Module):
         # Samples are fed as blocks of `step`, which divides window and hop: a convolution over
         # few long steps with many channels is what matrix kernels do best.
         self.step = math.gcd(front_end.window, front_end.hop)
-        self.register_buffer("dft", _dft_kernel(front_end, self.step), persistent=False)
+        # Constants keep the shape they are used in: phone delegates take no computed weights.
+        cosine, sine = _dft_kernels(front_end, self.step)
+        self.register_buffer("cosine", cosine, persistent=False)
+        self.register_buffer("sine", sine, persistent=False)
         bank = torch.tensor(front_end.filter_bank.T.copy(), dtype=torch.float32)
-        self.register_buffer("bank", bank, persistent=False)  # (live, bins)
+        bank = bank.view(*bank.shape, 1, 1)  # (live, bins, 1, 1)
+        self.register_buffer("bank", bank, persistent=False)
+        self.mirror = _MirrorEnds(front_end.fft // 2) if front_end.centred else nn.Identity()
         self.upsample = _Upsample(front_end) if front_end.upsample_to_hz else nn.Identity()
 
     def forward(self, waveform: Tensor) -> Tensor:
@@ -41,19 +48,22 @@ class TorchFrontEnd(nn.Module):
         front_end = self.front_end
         samples = self.upsample(waveform)  # (batch, samples at analysis_hz)
         if front_end.centred:
-            samples = _mirror_ends(samples, front_end.fft // 2)
+            samples = self.mirror(samples)
             # The window is the middle of the fft points that a centred frame spans.
             lead = (front_end.fft - front_end.window) // 2
             samples = samples[
                 :, lead : samples.shape[1] - (front_end.fft - front_end.window - lead)
             ]
         blocks = samples.shape[1] // self.step
-        stacked = samples[:, : blocks * self.step].reshape(-1, 1, blocks, self.step)
+        if samples.shape[1] > blocks * self.step:
+            samples = samples[:, : blocks * self.step]
+        stacked = samples.reshape(-1, 1, blocks, self.step)
         stacked = stacked.permute(0, 3, 1, 2)  # (batch, step, 1, blocks)
-        spectrum = F.conv2d(stacked, self.dft, stride=(1, front_end.hop // self.step))
-        real, imaginary = spectrum.chunk(2, dim=1)  # each (batch, bins, 1, frames)
+        stride = (1, front_end.hop // self.step)
+        real = F.conv2d(stacked, self.cosine, stride=stride)  # (batch, bins, 1, frames)
+        imaginary = F.conv2d(stacked, self.sine, stride=stride)
         power = real * real + imaginary * imaginary
-        mel = F.conv2d(power, self.bank[:, :, None, None])  # (batch, live, 1, frames)
+        mel = F.conv2d(power, self.bank)  # (batch, live, 1, frames)
         mel = mel.permute(0, 2, 3, 1)  # (batch, 1, frames, live)
         features = self._compress(mel)
         offset, divisor = front_end.normalisation
@@ -88,31 +98,45 @@ class _Upsample(nn.Module):
         resampler = PolyphaseResampler(front_end.rate_hz, front_end.analysis_hz)
         kernel, lead = resampler.whole_factor_kernel()
         self.factor, self.lead = factor, lead
-        self.register_buffer("phases", torch.tensor(kernel)[:, None, :], persistent=False)
+        phases = torch.tensor(kernel).view(factor, 1, 1, -1)
+        self.register_buffer("phases", phases, persistent=False)
 
     def forward(self, waveform: Tensor) -> Tensor:
-        taps = self.phases.shape[2]
+        taps = self.phases.shape[3]
         padded = F.pad(waveform, (self.lead, taps - 1 - self.lead))
-        phases = F.conv1d(padded[:, None, :], self.phases)  # (batch, factor, samples)
-        return phases.transpose(1, 2).reshape(waveform.shape[0], -1)
+        padded = padded.reshape(waveform.shape[0], 1, 1, -1)
+        phases = F.conv2d(padded, self.phases)  # (batch, factor, 1, samples)
+        return phases.permute(0, 2, 3, 1).reshape(waveform.shape[0], -1)
 
 
-def _mirror_ends(samples: Tensor, margin: int) -> Tensor:
+class _MirrorEnds(nn.Module):
     """Reflect `margin` samples at both ends, by matrix products: an index isn't delegated."""
-    flip = torch.eye(margin, dtype=samples.dtype, device=samples.device).flip(0)
-    head = samples[:, 1 : margin + 1] @ flip
-    tail = samples[:, samples.shape[1] - margin - 1 : samples.shape[1] - 1] @ flip
-    return torch.cat([head, samples, tail], dim=1)
+
+    flip: Tensor
+
+    def __init__(self, margin: int) -> None:
+        super().__init__()
+        self.register_buffer("flip", torch.eye(margin).flip(0), persistent=False)
+
+    def forward(self, samples: Tensor) -> Tensor:
+        margin, length = self.flip.shape[0], samples.shape[1]
+        head = samples[:, 1 : margin + 1] @ self.flip
+        tail = samples[:, length - margin - 1 : length - 1] @ self.flip
+        return torch.cat([head, samples, tail], dim=1)
 
 
-def _dft_kernel(front_end: FrontEnd, step: int) -> Tensor:
-    """Windowed DFT of the frame as convolution weights, (2 * bins, step, 1, window / step)."""
+def _dft_kernels(front_end: FrontEnd, step: int) -> tuple[Tensor, Tensor]:
+    """Windowed DFT of the frame as convolution weights, each (bins, step, 1, window / step)."""
     bins = front_end.fft // 2 + 1
     n = np.arange(front_end.window)
     angle = 2 * np.pi * np.outer(np.arange(bins), n) / front_end.fft
-    kernel = np.concatenate([np.cos(angle), np.sin(angle)]) * front_end.taper
-    kernel = kernel.reshape(2 * bins, front_end.window // step, step).transpose(0, 2, 1)
-    return torch.tensor(kernel[:, :, None, :].copy(), dtype=torch.float32)
+    shape = (bins, front_end.window // step, step)
+    cosine, sine = (
+        (wave(angle) * front_end.taper).reshape(shape).transpose(0, 2, 1)[:, :, None, :]
+        for wave in (np.cos, np.sin)
+    )
+    as_tensor = functools.partial(torch.tensor, dtype=torch.float32)
+    return as_tensor(cosine.copy()), as_tensor(sine.copy())
 
 
 def _ln_floor(front_end: FrontEnd) -> float:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import shutil
+import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, Literal
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, Literal
 
 from kilohear.config import load_json, save_json
-from kilohear.errors import BundleError, ConfigError
+from kilohear.errors import BundleError, ConfigError, ExtraError
 from kilohear.files import sha256_of
 from kilohear.frontend import FrontEnd
+
+if TYPE_CHECKING:
+    from kilohear.classifier import Classifier
 
 CARD_NAME = "card.json"
 FORMAT = 1
@@ -87,8 +94,8 @@ class Training:
 class Card:
     """What a model is, what it expects, how well it does and where it comes from.
 
-    `parameters` and `macs` (multiply-accumulates for one window) count the network; `macs_front_end`
-    counts the DFT and the mel bank inside the exported graph.
+    `parameters` and `macs` (multiply-accumulates for one window) count the network;
+    `macs_front_end` counts the DFT and the mel bank inside the exported graph.
     """
 
     format: int
@@ -123,9 +130,7 @@ class Card:
         if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
             raise ConfigError(f"card: labels must be two or more, all different: {self.labels}")
         if not 0 < self.hop_s <= self.window_s:
-            raise ConfigError(
-                f"card: hop_s is {self.hop_s}, outside 0 to window_s {self.window_s}"
-            )
+            raise ConfigError(f"card: hop_s is {self.hop_s}, outside 0 to window_s {self.window_s}")
 
     @property
     def samples(self) -> int:
@@ -152,17 +157,15 @@ class Bundle:
             Where the card holds an unknown key, a missing key or a wrong value.
         """
         path = _find(bundle)
-        if path.suffix == ".zip":
+        if path.is_file():
             path = _unpack(path)
         card = read_card(path)
+        for name in (*card.sha256, *(export.file for export in card.exports)):
+            if not _is_inside(name):
+                raise BundleError(f"{path}: the card names a file outside the bundle: {name!r}")
         for export in card.exports:
-            if not any(_belongs(name, export.file) for name in card.sha256):
-                raise BundleError(
-                    f"{path}: the card names {export.file} but holds no hash of it; export again"
-                )
+            _require_hashes(path, export.file, card.sha256)
         for name, expected in card.sha256.items():
-            if Path(name).is_absolute() or ".." in Path(name).parts:
-                raise BundleError(f"{path}: the card names a file outside the bundle: {name}")
             file = path / name
             if not file.is_file():
                 raise BundleError(
@@ -176,7 +179,7 @@ class Bundle:
                 )
         return Bundle(path, card)
 
-    def export(self, runtime: Runtime, precision: Precision = "float32") -> Export:
+    def export(self, runtime: Runtime | str, precision: Precision = "float32") -> Export:
         """Return the entry for a runtime and precision; raises BundleError naming what there is."""
         for export in self.card.exports:
             if (export.runtime, export.precision) == (runtime, precision):
@@ -185,6 +188,48 @@ class Bundle:
         raise BundleError(
             f"{self.card.name}: no {runtime} file in {precision}; the bundle holds {there}"
         )
+
+    def open(
+        self,
+        runtime: Literal["auto", "executorch", "onnx"] | str = "auto",
+        precision: Precision = "float32",
+        threads: int = 1,
+    ) -> Classifier:
+        """Load the bundle's file into a runtime.
+
+        Parameters
+        ----------
+        runtime
+            `auto`: ExecuTorch where it is installed and the bundle has a file for it, else ONNX
+            Runtime. `Classifier.runtime` says which it is.
+        precision
+            Of the weights: `float32`, `float16` or `int8`.
+        threads
+            Threads that one inference may use.
+
+        Raises
+        ------
+        BundleError
+            Where the bundle holds no such file.
+        BackendError, ExtraError
+            Where the runtime is unknown, isn't installed or refuses the file.
+        """
+        from kilohear.backends import open_backend  # here: classifier and backends import us
+        from kilohear.classifier import Classifier
+
+        if runtime == "auto":
+            runtime = self._preferred(precision)
+        export = self.export(runtime, precision)
+        return Classifier(self, open_backend(runtime, self.path / export.file, threads))
+
+    def _preferred(self, precision: Precision) -> str:
+        from kilohear.backends import available
+
+        installed = available()
+        if not installed:
+            raise ExtraError("no runtime is installed; run: pip install 'kilohear[onnx]'")
+        held = {e.runtime for e in self.card.exports if e.precision == precision}
+        return next((runtime for runtime in installed if runtime in held), installed[0])
 
     def require_rate(self, rate_hz: int) -> None:
         """Refuse a waveform at another rate than the card's; raises BundleError naming both."""
@@ -225,8 +270,22 @@ def hash_files(path: Path, names: Iterator[str] | tuple[str, ...]) -> dict[str, 
     return hashes
 
 
-def _belongs(name: str, export_file: str) -> bool:
-    return name == export_file or name.startswith(f"{export_file}/")
+def _is_inside(name: str) -> bool:
+    """Whether a name from a card or an archive stays in its folder, on any system."""
+    path = PurePosixPath(name)
+    is_plain = bool(path.parts) and ".." not in path.parts and not path.is_absolute()
+    return is_plain and "\\" not in name and ":" not in name
+
+
+def _require_hashes(path: Path, export_file: str, sha256: dict[str, str]) -> None:
+    """Refuse an export of which any file has no hash; a missing file is found by its hash."""
+    there = {f.relative_to(path).as_posix() for f in (path / export_file).rglob("*") if f.is_file()}
+    hashed = {name for name in sha256 if name == export_file or name.startswith(f"{export_file}/")}
+    unhashed = sorted(there - hashed) or ([] if hashed else [export_file])
+    if unhashed:
+        raise BundleError(
+            f"{path}: the card holds no hash of {unhashed[0]}; restore or export the bundle"
+        )
 
 
 def _find(bundle: str | Path) -> Path:
@@ -241,12 +300,45 @@ def _find(bundle: str | Path) -> Path:
 
 
 def _unpack(archive: Path) -> Path:
-    """Unpack beside the archive into a folder named by its hash, once."""
+    """Unpack beside the archive into a folder named by its hash, once and whole or not at all."""
     target = archive.with_name(f".{archive.stem}-{sha256_of(archive)[:16]}")
-    if not (target / CARD_NAME).is_file():
+    if target.is_dir():
+        return target
+    try:
+        made = tempfile.mkdtemp(dir=archive.parent, prefix=f"{target.name}.", suffix=".tmp")
+    except OSError as error:
+        raise BundleError(
+            f"{archive}: can't unpack beside it ({error.strerror}); "
+            "unpack it elsewhere and give the folder"
+        ) from None
+    temporary = Path(made)
+    try:
+        _extract(archive, temporary)
+        cards = [temporary / CARD_NAME, *temporary.glob(f"*/{CARD_NAME}")]
+        roots = [card.parent for card in cards if card.is_file()]
+        if len(roots) != 1:
+            raise BundleError(f"{archive}: holds {len(roots)} cards; a bundle's zip holds one")
+        roots[0].chmod(0o755)
         try:
-            with zipfile.ZipFile(archive) as file:
-                file.extractall(target)
-        except zipfile.BadZipFile:
-            raise BundleError(f"{archive}: not a zip file; give a bundle folder or zip") from None
+            os.rename(roots[0], target)
+        except OSError:
+            if not target.is_dir():  # else another process has just unpacked the same
+                raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
     return target
+
+
+def _extract(archive: Path, folder: Path) -> None:
+    try:
+        with zipfile.ZipFile(archive) as file:
+            for name in file.namelist():
+                if not _is_inside(name):
+                    raise BundleError(f"{archive}: holds a file outside the bundle: {name!r}")
+            file.extractall(folder)
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+        raise BundleError(
+            f"{archive}: not a readable zip file ({error}); give a bundle's folder or zip"
+        ) from None
+    except OSError as error:
+        raise BundleError(f"{archive}: can't be unpacked ({error}); free space and retry") from None

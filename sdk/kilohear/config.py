@@ -108,7 +108,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return value if is_built else from_dict(typing.cast(type, hint), value, where)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if isinstance(value, bool) and hint is not bool or not isinstance(value, hint):
+    if (isinstance(value, bool) and hint is not bool) or not isinstance(value, hint):
         raise ConfigError(f"{where} is {value!r}; expected {hint.__name__}")
     return value
 

@@ -27,3 +27,7 @@ class BackendError(KilohearError):
 
 class DataError(KilohearError):
     """A data set is missing, incomplete or inconsistent."""
+
+
+class ExtraError(KilohearError):
+    """An optional package isn't installed; the message names the extra that brings it."""

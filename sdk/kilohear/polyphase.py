@@ -97,6 +97,25 @@ class PolyphaseResampler:
         self.reset()
         return np.concatenate([self.push(clip), self.flush()])
 
+    def whole_factor_kernel(self) -> tuple[NDArray[np.float32], int]:
+        """Return the up-sampler as one correlation: kernels (up, taps) and zeros to put ahead.
+
+        Over the clip with `lead` zeros ahead and `taps - 1 - lead` behind, kernel `p` gives the
+        outputs `p, p + up, ...`. Raises RateError where the factor isn't whole.
+        """
+        if self._down != 1:
+            raise RateError(
+                f"{self.rate_out_hz:,} Hz isn't a multiple of {self.rate_in_hz:,} Hz; "
+                "only whole factors have one kernel"
+            )
+        per_phase = self._phases.shape[1]
+        ends, phases = np.divmod(np.arange(self._up) + self._half, self._up)
+        lead = per_phase - 1 - int(ends.min())
+        kernel = np.zeros((self._up, per_phase + 1), np.float32)
+        for row, (end, phase) in enumerate(zip(ends - ends.min(), phases, strict=True)):
+            kernel[row, end : end + per_phase] = self._phases[phase]
+        return kernel, lead
+
     def _advance(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
         up, down, half = self._up, self._down, self._half
         per_phase = self._phases.shape[1]

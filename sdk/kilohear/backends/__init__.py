@@ -1,0 +1,77 @@
+"""Backends: what runs a bundle's file. One protocol, one module a runtime."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kilohear.errors import BackendError
+
+__all__ = ["Backend", "available", "open_backend"]
+
+_PACKAGES = {"executorch": ("executorch", "torch"), "onnx": ("onnxruntime",)}
+
+
+class Backend(Protocol):
+    """A loaded model file.
+
+    Attributes
+    ----------
+    runtime, version
+        What runs the file, and that runtime's version.
+    """
+
+    @property
+    def runtime(self) -> str: ...  # noqa: D102
+
+    @property
+    def version(self) -> str: ...  # noqa: D102
+
+    def run(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the probabilities (1, classes) of the waveform (1, samples)."""
+        ...
+
+
+def available() -> tuple[str, ...]:
+    """Return the runtimes whose packages are installed, the preferred one first."""
+    return tuple(
+        runtime
+        for runtime, packages in _PACKAGES.items()
+        if all(importlib.util.find_spec(package) for package in packages)
+    )
+
+
+def open_backend(runtime: str, file: Path, threads: int = 1) -> Backend:
+    """Load a model file into a runtime.
+
+    Parameters
+    ----------
+    runtime
+        `executorch` or `onnx`.
+    file
+        The bundle's file for that runtime.
+    threads
+        Threads that one inference may use.
+
+    Raises
+    ------
+    BackendError
+        Where the runtime is unknown or refuses the file.
+    ExtraError
+        Where the runtime isn't installed.
+    """
+    if threads < 1:
+        raise BackendError(f"threads is {threads}; give 1 or more")
+    if runtime == "executorch":
+        from kilohear.backends.executorch import ExecutorchBackend
+
+        return ExecutorchBackend(file, threads)
+    if runtime == "onnx":
+        from kilohear.backends.onnx import OnnxBackend
+
+        return OnnxBackend(file, threads)
+    raise BackendError(f"no backend runs {runtime!r} here; use one of {', '.join(_PACKAGES)}")

@@ -1,0 +1,41 @@
+"""A recording given at the pace of a microphone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kilohear.capture import Source
+
+
+class Paced:
+    """Give a source's blocks when a microphone would have heard them.
+
+    Parameters
+    ----------
+    source
+        The source to slow down to real time.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.name = source.name
+        self.requested_hz = source.requested_hz
+        self.rate_hz = source.rate_hz
+
+    @property
+    def lost_samples(self) -> int:
+        """Samples that the source underneath dropped."""
+        return self._source.lost_samples
+
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        """Yield blocks (samples,), each once its last sample's time has come."""
+        started_s = time.monotonic()
+        heard = 0
+        for block in self._source.blocks():
+            heard += len(block)
+            time.sleep(max(0.0, started_s + heard / self.rate_hz - time.monotonic()))
+            yield block

@@ -1,0 +1,273 @@
+"""The `kilohear` command; other packages add subcommands by entry point."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+import kilohear
+from kilohear import extras
+from kilohear.bundle import Bundle, Card, read_card, shipped
+from kilohear.capture.paced import Paced
+from kilohear.classifier import Classifier
+from kilohear.errors import AudioError, KilohearError, RateError
+from kilohear.events import Event, EventDetector
+from kilohear.listener import Listener, Window
+
+DEFAULT_BUNDLE = "esc10-1khz"
+COMMANDS = "kilohear.commands"
+"""Entry points of this group are functions `add_commands(app: typer.Typer) -> None`."""
+
+BundleOption = Annotated[str, typer.Option("--bundle", help="A shipped bundle's name, or a path.")]
+RuntimeOption = Annotated[str, typer.Option("--runtime", help="auto, executorch or onnx.")]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; returns the exit code: 0, 2 on an error, 130 when interrupted."""
+    try:
+        build_app()(arguments)
+    except KilohearError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        missing = extras.missing(error)
+        if missing is None:
+            raise
+        print(f"error: {missing}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except SystemExit as leaving:
+        return int(leaving.code or 0)
+    return 0
+
+
+def build_app() -> typer.Typer:
+    """Return the command with its own subcommands and those of the installed packages."""
+    app = typer.Typer(
+        name="kilohear",
+        help="Sound and activity recognition that listens at 1-2 kHz.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+    )
+    app.callback()(_common)
+    app.command()(classify)
+    app.command()(listen)
+    app.command()(bundles)
+    for entry in importlib.metadata.entry_points(group=COMMANDS):
+        try:
+            add_commands = entry.load()
+        except ModuleNotFoundError:
+            continue  # a package that this installation leaves out
+        add_commands(app)
+    return app
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"kilohear {kilohear.__version__}")
+        raise typer.Exit
+
+
+def _common(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Sound and activity recognition that listens at 1-2 kHz."""
+
+
+def classify(
+    files: Annotated[list[Path], typer.Argument(help="Recordings: WAV, FLAC, ...")],
+    bundle: BundleOption = DEFAULT_BUNDLE,
+    runtime: RuntimeOption = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Classify recordings and show what was heard when."""
+    classifier = Bundle.load(bundle).open(runtime)
+    results = [_classify_file(classifier, file) for file in files]
+    if as_json:
+        print(json.dumps(results, indent=2))
+    for result in results:
+        if "error" in result:
+            print(f"error: {result['error']}", file=sys.stderr)
+        elif not as_json:
+            _print_result(result)
+    failed = sum("error" in result for result in results)
+    if failed:
+        print(f"error: {failed} of {len(files)} files couldn't be classified", file=sys.stderr)
+        raise typer.Exit(2)
+
+
+def listen(
+    file: Annotated[Path, typer.Argument(help="A recording, heard as by a microphone.")],
+    bundle: BundleOption = DEFAULT_BUNDLE,
+    runtime: RuntimeOption = "auto",
+    realtime: Annotated[
+        bool, typer.Option(help="At the pace of a microphone, or as fast as it goes.")
+    ] = True,
+) -> None:
+    """Stream a recording block by block, as a microphone would, with a live display."""
+    source = kilohear.open_source(file)
+    listener = Listener(bundle, Paced(source) if realtime else source, runtime=runtime)
+    card, console = listener.classifier.card, Console()
+    _print_rates(console, source.name, _rates(listener))
+    detector = EventDetector(card.labels, listener.detection)
+    events: list[Event] = []
+    with Live(Text("listening ..."), console=console, auto_refresh=False, transient=True) as live:
+        for window in listener.windows():
+            _update(events, detector.push(window.probabilities, window.start_s, window.end_s))
+            live.update(_display(card.labels, window, events), refresh=True)
+        _update(events, detector.flush())
+    console.print(_event_table(f"{source.name}: events", [dataclasses.asdict(e) for e in events]))
+    _warn_of_losses(listener)
+
+
+def bundles() -> None:
+    """List the bundles that ship: rate, network, parameters, size and score."""
+    there = shipped()
+    if not there:
+        raise KilohearError("no bundle ships with this installation; give --bundle a path")
+    table = Table(title="shipped bundles")
+    for name in ("name", "rate", "network", "parameters", "size", "score"):
+        table.add_column(name, justify="right" if name in ("rate", "parameters") else "left")
+    for name, path in there.items():
+        card = read_card(path)
+        table.add_row(
+            name,
+            f"{card.rate_hz:,} Hz",
+            card.network,
+            f"{card.parameters:,}",
+            "\n".join(f"{e.runtime} {e.precision} {e.bytes / 1e3:,.0f} kB" for e in card.exports),
+            _score(card),
+        )
+    Console().print(table)
+
+
+def _classify_file(classifier: Classifier, file: Path) -> dict[str, Any]:
+    """Return one file's events, rates and most probable label, or its error."""
+    try:
+        listener = Listener(classifier, file)
+        detector = EventDetector(classifier.card.labels, listener.detection)
+        windows, events = [], []
+        for window in listener.windows():
+            windows.append(window)
+            _update(events, detector.push(window.probabilities, window.start_s, window.end_s))
+        _update(events, detector.flush())
+    except (AudioError, RateError) as error:
+        return {"file": str(file), "error": str(error)}
+    _warn_of_losses(listener)
+    highest = max(windows, key=lambda window: window.probabilities.max()).probabilities
+    return {
+        "file": str(file),
+        **_rates(listener),
+        "lost_samples": listener.source.lost_samples,
+        "threshold_on": listener.detection.threshold_on,
+        "top_label": classifier.card.labels[int(highest.argmax())],
+        "top_probability": float(highest.max()),
+        "events": [dataclasses.asdict(event) for event in events],
+    }
+
+
+def _update(events: list[Event], found: list[Event]) -> None:
+    """Add the events that began; put those that ended in the place of their beginning."""
+    for event in found:
+        if event.end_s is None:
+            events.append(event)
+        else:
+            began = next(
+                i for i, e in enumerate(events) if e.end_s is None and e.label == event.label
+            )
+            events[began] = event
+
+
+def _print_result(result: dict[str, Any]) -> None:
+    console = Console()
+    _print_rates(console, Path(result["file"]).name, result)
+    if result["events"]:
+        console.print(_event_table(Path(result["file"]).name, result["events"]))
+    else:
+        console.print(
+            f"{Path(result['file']).name}: no event; the most probable label is "
+            f"{result['top_label']} at {result['top_probability']:.2f}, below the threshold of "
+            f"{result['threshold_on']:.2f}",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+def _event_table(title: str, events: list[dict[str, Any]]) -> Table:
+    table = Table(title=Text(title), title_justify="left")
+    table.add_column("start", justify="right")
+    table.add_column("end", justify="right")
+    table.add_column("label")
+    table.add_column("probability", justify="right")
+    for event in events:
+        end = "..." if event["end_s"] is None else f"{event['end_s']:.2f} s"
+        row = f"{event['start_s']:.2f} s", end, event["label"], f"{event['probability']:.2f}"
+        table.add_row(*(Text(cell) for cell in row))
+    return table
+
+
+def _display(labels: tuple[str, ...], window: Window, events: list[Event]) -> Group:
+    """Lay out the current label, bars of the top probabilities, and the latest events."""
+    order = np.argsort(window.probabilities)[::-1][:5]
+    bars = Table.grid(padding=(0, 1))
+    for i in order:
+        probability = float(window.probabilities[i])
+        bars.add_row(Text(labels[i]), "█" * round(30 * probability), f"{probability:.2f}")
+    lasting = ", ".join(event.label for event in events if event.end_s is None) or "-"
+    heading = Text(f"{window.start_s:7.2f} to {window.end_s:.2f} s   now: {lasting}", style="bold")
+    latest = [dataclasses.asdict(event) for event in events[-8:]]
+    return Group(heading, bars, _event_table("events", latest))
+
+
+def _rates(listener: Listener) -> dict[str, Any]:
+    return {
+        "bundle": listener.classifier.card.name,
+        "runtime": listener.classifier.runtime,
+        "requested_hz": listener.requested_hz,
+        "granted_hz": listener.granted_hz,
+        "effective_hz": listener.effective_hz,
+    }
+
+
+def _print_rates(console: Console, name: str, rates: dict[str, Any]) -> None:
+    line = (
+        f"\n{name}: requested {rates['requested_hz']:,} Hz, granted {rates['granted_hz']:,} Hz, "
+        f"effective {rates['effective_hz']:,} Hz ({rates['bundle']}, {rates['runtime']})"
+    )
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _score(card: Card) -> str:
+    return "\n".join(
+        f"{s.metric.replace('_', ' ')} {s.value:.3f} ± {s.std:.3f} ({s.kind}, {s.dataset})"
+        for s in card.scores
+    )
+
+
+def _warn_of_losses(listener: Listener) -> None:
+    lost = listener.source.lost_samples
+    if lost:
+        print(f"warning: {listener.source.name} lost {lost:,} samples", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

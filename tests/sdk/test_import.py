@@ -1,0 +1,42 @@
+"""`import kilohear` touches numpy only; what else is needed is asked for by its extra."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import kilohear
+from kilohear import extras
+from kilohear.errors import ExtraError
+
+
+def test_a_library_import_touches_numpy_only() -> None:
+    program = (
+        "import sys, kilohear\n"
+        "from kilohear.capture import paced, synthetic, wav\n"
+        "heavy = {'typer', 'click', 'rich', 'soundfile', 'torch', 'onnxruntime', 'executorch',"
+        " 'scipy', 'librosa', 'kilohear_training', 'kilohear_bench'}\n"
+        "print(*sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == ""
+
+
+def test_everything_public_is_there() -> None:
+    assert all(hasattr(kilohear, name) for name in kilohear.__all__)
+
+
+def test_a_missing_package_is_named_with_its_extra(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "soundfile", None)
+    (tmp_path / "a.wav").write_bytes(b"RIFF")
+    with pytest.raises(ExtraError, match=r"soundfile isn't installed.*'kilohear\[files\]'"):
+        kilohear.open_source(tmp_path / "a.wav")
+    with pytest.raises(ModuleNotFoundError):
+        extras.load("kilohear.no_such_module")

@@ -31,3 +31,7 @@ class DataError(KilohearError):
 
 class ExtraError(KilohearError):
     """An optional package isn't installed; the message names the extra that brings it."""
+
+
+class ExportError(KilohearError):
+    """A student can't be exported, or an exported file doesn't agree with it."""

@@ -10,6 +10,7 @@ import typer
 from kilohear.errors import ConfigError, DataError, KilohearError
 
 if TYPE_CHECKING:
+    from kilohear.bundle import Export
     from kilohear_training.fit import Folders
 
 RUNS = Path("runs")
@@ -23,9 +24,11 @@ def add_commands(app: typer.Typer) -> None:
     """Add the training commands to `kilohear`."""
     app.command()(train)
     app.command()(evaluate)
+    app.command()(export)
     study = typer.Typer(help="Compare methods, rates and folds.", no_args_is_help=True)
     study.command("run")(study_run)
     study.command("table")(study_table)
+    study.command("ship")(study_ship)
     app.add_typer(study, name="study")
 
 
@@ -109,6 +112,50 @@ def evaluate(
     Console().print(table)
 
 
+def export(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    out: Annotated[Path, typer.Option(help="The bundle's folder.")],
+    name: Annotated[str | None, typer.Option(help="Its name; default the folder's.")] = None,
+    runtime: Annotated[
+        list[str] | None, typer.Option(help="executorch, onnx or coreml; default all.")
+    ] = None,
+    precision: Annotated[
+        list[str] | None, typer.Option(help="float32, float16 or int8; default all.")
+    ] = None,
+) -> None:
+    """Export a run as a bundle; each file must agree with the torch model or nothing is written."""
+    _need_torch()
+    from kilohear.config import from_dict
+    from kilohear_training.shipping import Choice, export_run
+
+    wanted = {"runtimes": runtime, "precisions": precision}
+    choice = from_dict(Choice, {key: value for key, value in wanted.items() if value}, "export")
+    bundle = export_run(run, out, name, choice, _say_export)
+    typer.echo(f"{bundle.path}: {bundle.card.name} at {bundle.card.rate_hz:,} Hz")
+
+
+def study_ship(
+    config: Annotated[Path, typer.Argument(help="A study of students as JSON.")],
+    rate: Annotated[int, typer.Option(help="The student's rate, Hz.")],
+    out: Annotated[Path, typer.Option(help="The bundle's folder.")],
+    results: Annotated[
+        Path | None, typer.Option(help="Folder of result files; default results/NAME.")
+    ] = None,
+    runs: _Runs = RUNS,
+    cache: _Cache = CACHE,
+) -> None:
+    """Export the weights trained on all folds, with the scores of the tested folds in the card."""
+    _need_torch()
+    from kilohear.config import load_json
+    from kilohear_training.shipping import Choice, ship
+    from kilohear_training.study import Study
+
+    study = load_json(Study, config)
+    where = results or Path("results") / study.name
+    bundle = ship(study, rate, _folders(runs, cache), where, out, Choice(), _say_export)
+    typer.echo(f"{bundle.path}: {bundle.card.name} at {bundle.card.rate_hz:,} Hz")
+
+
 def study_run(
     config: Annotated[Path, typer.Argument(help="The study as JSON; see training/studies.")],
     results: Annotated[
@@ -139,6 +186,15 @@ def study_table(
     typer.echo(text)
     if out is not None:
         write_text(out, text)
+
+
+def _say_export(export: Export) -> None:
+    parity = export.parity
+    typer.echo(
+        f"{export.file}: {export.bytes / 1e3:,.0f} kB, top-1 agreement "
+        f"{parity.top1_agreement:.3f}, largest probability error "
+        f"{parity.probability_error_max:.2g} over {parity.clips} clips ({parity.executed_by})"
+    )
 
 
 def _folders(runs: Path, cache: Path) -> Folders:

@@ -50,10 +50,9 @@ class TorchFrontEnd(nn.Module):
         if front_end.centred:
             samples = self.mirror(samples)
             # The window is the middle of the fft points that a centred frame spans.
-            lead = (front_end.fft - front_end.window) // 2
-            samples = samples[
-                :, lead : samples.shape[1] - (front_end.fft - front_end.window - lead)
-            ]
+            spare = front_end.fft - front_end.window
+            if spare:
+                samples = samples[:, spare // 2 : samples.shape[1] - (spare - spare // 2)]
         blocks = samples.shape[1] // self.step
         if samples.shape[1] > blocks * self.step:
             samples = samples[:, : blocks * self.step]

@@ -62,11 +62,11 @@ def test_heard_at_a_low_rate_holds_nothing_above_it(recordings: Path) -> None:
     # The window's skirt reaches a few bands above the Nyquist frequency.
     dead = FrontEnd.preset("paper", 1_000).live_bands + 5
     assert full[5:-5, dead:].min() > -60  # noise fills the bands of the whole recording
-    assert heard[5:-5, dead:].max() < -80
+    assert heard[5:-5, dead:].max() < -70
 
 
 def test_damaged_audio_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "text.wav"
     path.write_text("not audio")
-    with pytest.raises(AudioError, match=r"text\.wav: can't be read"):
+    with pytest.raises(AudioError, match=r"text\.wav: not audio"):
         read_clip(path, 1_000, 1.0)

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
+from kilohear.capture import open_source
 from kilohear.config import to_dict
 from kilohear.decimator import decimate
-from kilohear.errors import AudioError
 from kilohear.files import replacing
 from kilohear.frontend import FrontEnd
 from kilohear.polyphase import PolyphaseResampler
@@ -27,19 +27,12 @@ def read_clip(path: Path, rate_hz: int, window_s: float) -> NDArray[np.float32]:
     Raises
     ------
     AudioError
-        Where the file can't be read, is empty or holds samples that aren't finite.
+        Where the file can't be read, is empty, truncated, or holds samples that aren't finite.
     RateError
         Where it was recorded below `rate_hz`.
     """
-    import soundfile
-
-    try:
-        samples, granted_hz = soundfile.read(path, dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
-        raise AudioError(f"{path}: can't be read as audio ({error}); replace the file") from None
-    if len(samples) == 0 or not np.isfinite(samples).all():
-        raise AudioError(f"{path}: empty, or samples that aren't finite; replace the file")
-    clip = decimate(samples.mean(axis=1), granted_hz, rate_hz)
+    source = open_source(path)
+    clip = decimate(np.concatenate(list(source.blocks())), source.rate_hz, rate_hz)
     wanted = round(window_s * rate_hz)
     return np.pad(clip[:wanted], (0, max(0, wanted - len(clip))))
 

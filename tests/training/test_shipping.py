@@ -1,0 +1,90 @@
+"""What ships was trained on every fold, says so, and is scored by weights that were not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kilohear.bundle import Bundle
+from kilohear.errors import ExportError
+from kilohear_training.fit import Folders
+from kilohear_training.methods import Recipe
+from kilohear_training.shipping import Choice, export_run, ship
+from kilohear_training.study import Study, run_study
+
+SMALL = Recipe("tiny", "native", "none", epochs=2, learning_rate=1e-3, batch=8)
+ONNX = Choice(runtimes=("onnx",))
+
+
+def say_nothing(_export: object) -> None:
+    """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def study(recordings: Path) -> Study:
+    return Study("students", str(recordings), (1, 2, None), (1_000,), ("cssd",), SMALL)
+
+
+@pytest.fixture(scope="module")
+def root(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("shipping")
+    run_study(study, Folders(root / "runs", root / "cache"), root / "results", jobs=1)
+    return root
+
+
+@pytest.fixture(scope="module")
+def shipped(study: Study, root: Path) -> Bundle:
+    folders = Folders(root / "runs", root / "cache")
+    out = root / "bundles" / "small-1khz"
+    return ship(study, 1_000, folders, root / "results", out, ONNX, say_nothing)
+
+
+def test_the_card_tells_shipped_weights_from_tested_ones(shipped: Bundle, root: Path) -> None:
+    card = shipped.card
+    assert card.training.config["fold"] is None
+    assert card.training.clips == 24
+    assert "all 3 folds" in card.training.shipped_fit
+    accuracy = card.scores[0]
+    results = [
+        json.loads((root / "results" / f"tiny-cssd-1000hz-fold{fold}.json").read_text())
+        for fold in (1, 2)
+    ]
+    folds = [result["scores"]["macro_accuracy"] for result in results]
+    assert accuracy.kind == "measured"
+    assert accuracy.folds == pytest.approx(folds, abs=1e-4)
+    assert accuracy.value == pytest.approx(float(np.mean(folds)), abs=1e-4)
+    assert "no score of their own" in accuracy.note
+
+
+def test_int8_is_scored_fold_by_fold(shipped: Bundle) -> None:
+    score = shipped.export("onnx", "int8").score
+    assert score is not None
+    assert len(score.folds) == 2
+
+
+def test_the_bundle_classifies(shipped: Bundle) -> None:
+    classifier = shipped.open(runtime="onnx")
+    probabilities = classifier(np.zeros(5_000, np.float32))
+    assert probabilities.sum() == pytest.approx(1.0, abs=1e-5)
+
+
+def test_a_run_that_kept_a_fold_has_that_score(root: Path, tmp_path: Path) -> None:
+    run = next((root / "runs").glob("recordings-tiny-1000hz-fold1-*"))
+    choice = Choice(("onnx",), ("float32",))
+    bundle = export_run(run, tmp_path / "fold1", None, choice, say_nothing)
+    assert bundle.card.name == "fold1"
+    assert bundle.card.training.config["fold"] == 1
+    assert bundle.card.scores[0].note.startswith("fold 1 alone")
+
+
+def test_a_study_without_a_run_over_all_folds_is_refused(
+    recordings: Path, root: Path, tmp_path: Path
+) -> None:
+    study = Study("students", str(recordings), (1, 2), (1_000,), ("cssd",), SMALL)
+    folders = Folders(root / "runs", root / "cache")
+    with pytest.raises(ExportError, match="0 runs over all folds"):
+        ship(study, 1_000, folders, root / "results", tmp_path / "out", ONNX, say_nothing)
+    assert not (tmp_path / "out").exists()

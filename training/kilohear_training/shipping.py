@@ -1,0 +1,233 @@
+"""From finished runs to bundles: one run, or a study's students with the scores of their folds."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import from_numpy
+
+from kilohear.bundle import Bundle, Export, Precision, Runtime, Score, Training
+from kilohear.config import load_json, read_json, to_dict
+from kilohear.errors import ExportError
+from kilohear_training.data.catalogue import load_dataset
+from kilohear_training.data.dataset import Dataset
+from kilohear_training.data.features import read_clip
+from kilohear_training.export.bundle import FILES, WRITERS, Request, export_bundle
+from kilohear_training.export.parity import open_file, score_export
+from kilohear_training.export.student import WaveformStudent
+from kilohear_training.fit import Fit, Folders, load_network
+from kilohear_training.methods import Experiment
+from kilohear_training.study import Study, result_name
+
+VERSION = "1.0.0"
+CALIBRATION_CLIPS = 96
+GATE_CLIPS = 64
+
+SayExport = Callable[[Export], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """Which files a bundle gets."""
+
+    runtimes: tuple[Runtime, ...] = ("executorch", "onnx", "coreml")
+    precisions: tuple[Precision, ...] = ("float32", "float16", "int8")
+
+    def takes(self, runtime: Runtime, precision: Precision) -> bool:
+        """Whether a file of this runtime and precision is wanted."""
+        return runtime in self.runtimes and precision in self.precisions
+
+
+def export_run(run: Path, out: Path, name: str | None, choice: Choice, report: SayExport) -> Bundle:
+    """Export a finished run as a bundle; its card has the score of its test fold, if it kept one.
+
+    Raises
+    ------
+    ConfigError, DataError, ExportError
+        Where the run, its data or a file isn't right; nothing is written then.
+    """
+    fit = load_json(Fit, run / "config.json")
+    dataset = load_dataset(fit.dataset)
+    result = read_json(run / "result.json")
+    scores: tuple[Score, ...] = ()
+    if "test" in result:
+        note = f"fold {fit.fold} alone, by these weights, which never saw it"
+        test = result["test"]
+        scores = (
+            _mean_score("macro_accuracy", dataset, [test["macro_accuracy"]], note),
+            _mean_score("macro_f1", dataset, [test["macro_f1"]], note),
+        )
+    return _export(run, fit, dataset, name or out.name, scores, {}, out, choice, report)
+
+
+def ship(
+    study: Study,
+    rate_hz: int,
+    folders: Folders,
+    results: Path,
+    out: Path,
+    choice: Choice,
+    report: SayExport,
+) -> Bundle:
+    """Export a study's student that was trained on all folds, with the scores of the others.
+
+    The card's scores are the mean over test folds by weights that never saw them; int8 files are
+    made and scored fold by fold in the same way.
+
+    Raises
+    ------
+    ExportError
+        Where the study has no run over all folds, or runs or results are missing.
+    """
+    experiments = [e for e in study.experiments() if e.heard_at_hz == rate_hz]
+    final = [e for e in experiments if e.fit.fold is None]
+    tested = [e for e in experiments if e.fit.fold is not None]
+    if len(final) != 1 or not tested:
+        raise ExportError(
+            f"study {study.name!r} at {rate_hz} Hz has {len(final)} runs over all folds and "
+            f"{len(tested)} tested ones; give a study of one method with null among its folds"
+        )
+    for experiment in tested:
+        if not (results / result_name(experiment)).is_file():
+            raise ExportError(f"{results / result_name(experiment)}: missing; run the study first")
+    dataset = load_dataset(study.dataset)
+    measured = [read_json(results / result_name(e))["scores"] for e in tested]
+    note = (
+        f"{len(tested)} folds, each by weights trained without it in the same way; "
+        "the shipped weights are another fit, over all folds, and have no score of their own"
+    )
+    scores = (
+        _mean_score("macro_accuracy", dataset, [m["macro_accuracy"] for m in measured], note),
+        _mean_score("macro_f1", dataset, [m["macro_f1"] for m in measured], note),
+    )
+    fit = final[0].fit
+    int8 = _int8_scores(tested, dataset, folders, choice)
+    run = folders.runs / fit.name
+    return _export(run, fit, dataset, out.name, scores, int8, out, choice, report)
+
+
+def _export(
+    run: Path,
+    fit: Fit,
+    dataset: Dataset,
+    name: str,
+    scores: tuple[Score, ...],
+    export_scores: dict[str, Score],
+    out: Path,
+    choice: Choice,
+    report: SayExport,
+) -> Bundle:
+    training, _ = dataset.split(fit.fold)
+    _, network = load_network(run, len(dataset.labels))
+    chosen = np.random.default_rng(fit.seed).permutation(training)
+    calibration = chosen[:CALIBRATION_CLIPS]
+    gate = chosen[CALIBRATION_CLIPS : CALIBRATION_CLIPS + GATE_CLIPS]
+    if not len(gate):
+        gate = calibration
+    request = Request(
+        name=name,
+        version=VERSION,
+        network=fit.network,
+        labels=dataset.labels,
+        front_end=fit.front_end,
+        training=_training(fit, dataset, len(training)),
+        scores=scores,
+        gate_clips_from=f"{dataset.name}, training clips that calibration did not see",
+        window_s=fit.window_s,
+        hop_s=min(1.0, fit.window_s),
+        runtimes=choice.runtimes,
+        precisions=choice.precisions,
+        export_scores=export_scores,
+    )
+    return export_bundle(
+        request,
+        network,
+        _waveforms(dataset, fit, calibration.tolist()),
+        _waveforms(dataset, fit, gate.tolist()),
+        out,
+        report,
+    )
+
+
+def _training(fit: Fit, dataset: Dataset, clips: int) -> Training:
+    teacher = "none"
+    if fit.teacher is not None:
+        heard = f"{fit.teacher.network} at {fit.teacher.front_end.rate_hz:,} Hz"
+        teacher = f"{heard}, from {fit.teacher.initial} weights, trained on the same folds"
+    folds = (
+        f"all {len(dataset.folds)} folds of {dataset.name}"
+        if fit.fold is None
+        else f"{dataset.name} without fold {fit.fold}, which is kept for the test"
+    )
+    return Training(
+        dataset=dataset.name,
+        licence=dataset.licence,
+        clips=clips,
+        method=_method(fit),
+        teacher=teacher,
+        initial_weights="drawn from the seed" if fit.initial == "none" else fit.initial,
+        shipped_fit=f"{folds}, {fit.epochs} epochs, last epoch",
+        seed=fit.seed,
+        config=to_dict(fit),
+    )
+
+
+def _method(fit: Fit) -> str:
+    if fit.teacher is None:
+        return "labels alone"
+    if fit.teacher.front_end.rate_hz == fit.front_end.rate_hz:
+        return "distillation at one rate"
+    return "cssd"
+
+
+def _int8_scores(
+    tested: list[Experiment], dataset: Dataset, folders: Folders, choice: Choice
+) -> dict[str, Score]:
+    """Export each fold's weights in int8, calibrated on its training folds, and score them."""
+    targets = np.array(dataset.targets())
+    values: dict[str, list[float]] = {}
+    for experiment in tested:
+        fit = experiment.fit
+        training, test = dataset.split(fit.fold)
+        _, network = load_network(folders.runs / fit.name, len(dataset.labels))
+        student = WaveformStudent(fit.front_end, network)
+        chosen = np.random.default_rng(fit.seed).permutation(training)[:CALIBRATION_CLIPS]
+        calibration = from_numpy(_waveforms(dataset, fit, chosen.tolist()))
+        heard = _waveforms(dataset, fit, test)
+        for (runtime, precision), name in FILES.items():
+            if precision != "int8" or not choice.takes(runtime, precision):
+                continue
+            with tempfile.TemporaryDirectory() as folder:
+                file = Path(folder) / name
+                WRITERS[runtime](student, precision, calibration, file)
+                value = score_export(open_file(runtime, file), heard, targets[test], dataset.labels)
+            values.setdefault(name, []).append(value)
+    note = "each fold's own weights in int8, calibrated on its training folds"
+    return {
+        name: _mean_score("macro_accuracy", dataset, folds, note) for name, folds in values.items()
+    }
+
+
+def _mean_score(
+    metric: Literal["macro_accuracy", "macro_f1"], dataset: Dataset, folds: list[float], note: str
+) -> Score:
+    return Score(
+        metric=metric,
+        kind="measured",
+        dataset=dataset.name,
+        value=round(float(np.mean(folds)), 4),
+        std=round(float(np.std(folds, ddof=1)), 4) if len(folds) > 1 else 0.0,
+        folds=tuple(round(value, 4) for value in folds),
+        note=note,
+    )
+
+
+def _waveforms(dataset: Dataset, fit: Fit, clips: list[int]) -> NDArray[np.float32]:
+    rate_hz = fit.front_end.rate_hz
+    return np.stack([read_clip(dataset.clips[i].path, rate_hz, fit.window_s) for i in clips])

@@ -15,7 +15,7 @@ EXTRAS = {
     "onnx": "training",
     "onnxruntime": "onnx",
     "onnxscript": "training",
-    "pooch": "training",
+    "pooch": "bench",
     "psutil": "bench",
     "sklearn": "training",
     "sounddevice": "microphone",

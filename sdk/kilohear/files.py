@@ -55,3 +55,9 @@ def sha256_of(path: Path) -> str:
     """Return the SHA-256 of the file at `path` as lower-case hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def data_root() -> Path:
+    """Return the folder of data sets: KILOHEAR_DATA, else the user's cache folder."""
+    named = os.environ.get("KILOHEAR_DATA")
+    return Path(named) if named else Path.home() / ".cache" / "kilohear" / "data"

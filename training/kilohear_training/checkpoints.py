@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from kilohear.errors import ConfigError, DataError
-from kilohear.files import sha256_of
-from kilohear_training.data.catalogue import data_root
+from kilohear.files import data_root, sha256_of
 
 
 @dataclasses.dataclass(frozen=True)

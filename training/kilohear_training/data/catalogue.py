@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from kilohear.errors import DataError
+from kilohear.files import data_root
 from kilohear_training.data.dataset import Dataset
 from kilohear_training.data.esc50 import load_esc50
 from kilohear_training.data.recordings import load_recordings
 
 NAMED = ("esc10", "esc50", "kitchen20")
-
-
-def data_root() -> Path:
-    """Return the folder of data sets: KILOHEAR_DATA, else the user's cache folder."""
-    named = os.environ.get("KILOHEAR_DATA")
-    return Path(named) if named else Path.home() / ".cache" / "kilohear" / "data"
 
 
 def load_dataset(name: str, labels: tuple[str, ...] | None = None) -> Dataset:

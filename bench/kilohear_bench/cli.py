@@ -1,0 +1,105 @@
+"""The commands `kilohear bench`, `kilohear bench-yamnet` and `kilohear demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add the bench's commands to `kilohear`."""
+    app.command()(bench)
+    app.command("bench-yamnet")(bench_yamnet)
+    app.command()(demo)
+
+
+def bench(
+    device: Annotated[str, typer.Option(help="Where to measure: host.")] = "host",
+    bundle: Annotated[
+        list[str] | None, typer.Option(help="A bundle's name or path; again for more. [all]")
+    ] = None,
+    runtime: Annotated[
+        list[str] | None, typer.Option(help="executorch or onnx; again for more. [all there are]")
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            help="Score on esc10, esc50, kitchen20 or a CSV; without it the cards' fold scores."
+        ),
+    ] = None,
+    windows: Annotated[int, typer.Option(help="Timed windows each, 30 or more.")] = 30,
+    memory: Annotated[bool, typer.Option(help="Measure peak memory.")] = True,
+    out: Annotated[
+        Path | None, typer.Option(help="A new folder. [runs/bench-TIME]", show_default=False)
+    ] = None,
+) -> None:
+    """Measure accuracy, latency, size and memory of bundles, all runtimes side by side."""
+    from rich.console import Console
+
+    from kilohear import extras
+    from kilohear_bench.report import (
+        default_folder,
+        new_folder,
+        notes,
+        terminal_table,
+        write_report,
+    )
+    from kilohear_bench.run import BenchConfig, run_bench
+
+    extras.load("matplotlib")
+    config = BenchConfig(
+        device=device,
+        bundles=tuple(bundle or ()),
+        runtimes=tuple(runtime or ()),
+        dataset=dataset,
+        windows=windows,
+        memory=memory,
+    )
+    folder = out or default_folder()
+    with new_folder(folder) as temporary:
+        run = run_bench(config, _say)
+        write_report(run, temporary)
+    console = Console()
+    console.print(terminal_table(run, "bench"))
+    for note in notes(run):
+        console.print(f"- {note}", highlight=False, markup=False)
+    console.print(f"written: {folder}", highlight=False, markup=False, soft_wrap=True)
+
+
+def bench_yamnet(
+    bundle: Annotated[str, typer.Option(help="A bundle's name or path.")] = "esc10-1khz",
+    runtime: Annotated[str, typer.Option(help="executorch or onnx.")] = "executorch",
+    model: Annotated[
+        Path | None, typer.Option(help="YAMNet as .tflite. [the one in KILOHEAR_DATA/yamnet]")
+    ] = None,
+    windows: Annotated[int, typer.Option(help="Timed rounds, 30 or more.")] = 100,
+    out: Annotated[
+        Path | None, typer.Option(help="A new JSON file. [runs/yamnet-TIME.json]")
+    ] = None,
+) -> None:
+    """Time a student against YAMNet on the same 5 s of sound, in turns."""
+    from kilohear_bench.peers import default_file, find_yamnet, run_yamnet, write_new
+
+    file = out or default_file()
+    with write_new(file) as temporary:
+        comparison = run_yamnet(bundle, runtime, find_yamnet(model), windows, _say)
+        temporary.write_text(comparison.to_json(), encoding="utf-8")
+    typer.echo(comparison.to_text())
+    typer.echo(f"written: {file}")
+
+
+def demo(
+    download: Annotated[
+        bool, typer.Option(help="Fetch the recordings where they aren't on this computer.")
+    ] = True,
+) -> None:
+    """Hear real recordings at 16, 2 and 1 kHz, then measure the students that listened."""
+    from kilohear_bench.demo import run_demo
+
+    run_demo(download)
+
+
+def _say(text: str) -> None:
+    typer.echo(f"... {text}", err=True)

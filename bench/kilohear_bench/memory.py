@@ -1,0 +1,81 @@
+"""Peak memory: a fresh process loads one subject, classifies a few windows and says its peak."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from kilohear.bundle import Bundle
+from kilohear.errors import BackendError
+from kilohear_bench.latency import noise_window
+from kilohear_bench.subject import Subject
+
+_WINDOWS = 5
+_TIMEOUT_S = 120
+
+
+def measure_peak(subject: Subject) -> dict[str, Any]:
+    """Return `peak_bytes`, `imported_bytes` (before the model is loaded) and `meter`.
+
+    The whole process counts: the interpreter, numpy and whatever the runtime imports; the
+    ExecuTorch wheel's Python bindings import torch.
+
+    Raises
+    ------
+    BackendError
+        Where the process fails.
+    """
+    command = [sys.executable, "-m", __name__, str(subject.bundle.path)]
+    command += [subject.export.runtime, subject.export.precision]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise BackendError(
+            f"{subject.name}: the process that measures memory took over {_TIMEOUT_S} s; "
+            "leave memory out with --no-memory"
+        ) from None
+    if done.returncode:
+        last = (done.stderr.strip() or "no message").splitlines()[-1]
+        raise BackendError(
+            f"{subject.name}: the process that measures memory failed ({last}); "
+            "try kilohear classify with this bundle and runtime"
+        )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def peak_bytes() -> tuple[int, str]:
+    """Return this process's peak resident memory in bytes, and what said it.
+
+    Linux hands the peak of the process that started this one down into `ru_maxrss`, so there the
+    peak of this program alone is read from /proc.
+    """
+    status = Path("/proc/self/status")
+    if status.is_file():
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024, "VmHWM of a fresh process"
+    import resource  # not on Windows
+
+    scale = 1 if sys.platform == "darwin" else 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
+    return peak, "ru_maxrss of a fresh process"
+
+
+def _main(path: str, runtime: str, precision: str) -> None:
+    imported, meter = peak_bytes()
+    bundle = Bundle.load(path)
+    classifier = bundle.open(runtime, precision)  # type: ignore[arg-type]
+    waveform = noise_window(bundle.card)
+    for _ in range(_WINDOWS):
+        classifier(waveform)
+    peak, _ = peak_bytes()
+    print(json.dumps({"peak_bytes": peak, "imported_bytes": imported, "meter": meter}))
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

@@ -1,0 +1,42 @@
+"""The command: one run end to end, errors without a traceback."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kilohear.cli import main
+
+
+def test_bench_writes_a_run_and_wont_write_it_twice(
+    bundle_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    arguments = ["bench", "--bundle", str(bundle_path), "--no-memory", "--out", str(out)]
+    assert main(arguments) == 0
+    assert (out / "report.md").is_file()
+    before = (out / "run.json").read_bytes()
+    capsys.readouterr()
+    assert main(arguments) == 2
+    assert "never overwritten" in capsys.readouterr().err
+    assert (out / "run.json").read_bytes() == before
+
+
+def test_an_error_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    assert main(["bench", "--bundle", str(tmp_path / "gone"), "--out", str(out)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: no bundle at")
+    assert not out.exists()
+
+
+def test_its_module_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, kilohear_bench.cli; "
+        "print(sorted({'numpy', 'torch', 'matplotlib', 'onnxruntime'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

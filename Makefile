@@ -30,7 +30,7 @@ $(VENV)/pyvenv.cfg:
 	$(BIN)/pip install --quiet --upgrade pip
 
 $(VENV)/demo.stamp: pyproject.toml $(VENV)/pyvenv.cfg
-	$(BIN)/pip install --quiet --editable '.[bench,desktop,executorch]'
+	$(BIN)/pip install --quiet --editable '.[bench,desktop]'
 	touch $@
 
 $(VENV)/test.stamp: pyproject.toml $(VENV)/pyvenv.cfg

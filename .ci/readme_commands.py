@@ -1,5 +1,6 @@
 """Run every shell block of a README, but for the lines CI has run already; stop at a failure."""
 
+import os
 import re
 import subprocess
 import sys
@@ -19,9 +20,11 @@ def main(readme: Path) -> None:
     ]
     if not commands:
         sys.exit(f"{readme}: no commands in ```sh blocks; nothing was tried")
+    path = f"{Path('.venv/bin').resolve()}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path}
     for command in commands:
         print(f"$ {command}", flush=True)
-        subprocess.run(["bash", "-c", f"PATH={Path('.venv/bin').resolve()}:$PATH; {command}"], check=True)
+        subprocess.run(["bash", "-c", command], check=True, env=environment)
     print(f"{len(commands)} commands of {readme} ran")
 
 

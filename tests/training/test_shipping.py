@@ -39,7 +39,9 @@ def root(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shipped(study: Study, root: Path) -> Bundle:
     folders = Folders(root / "runs", root / "cache")
     out = root / "bundles" / "small-1khz"
-    return ship(study, 1_000, folders, root / "results", out, ONNX, say_nothing)
+    return ship(
+        study, 1_000, folders, root / "results", out, out.with_suffix(".pt"), ONNX, say_nothing
+    )
 
 
 def test_the_card_tells_shipped_weights_from_tested_ones(shipped: Bundle, root: Path) -> None:
@@ -86,5 +88,5 @@ def test_a_study_without_a_run_over_all_folds_is_refused(
     study = Study("students", str(recordings), (1, 2), (1_000,), ("cssd",), SMALL)
     folders = Folders(root / "runs", root / "cache")
     with pytest.raises(ExportError, match="0 runs over all folds"):
-        ship(study, 1_000, folders, root / "results", tmp_path / "out", ONNX, say_nothing)
+        ship(study, 1_000, folders, root / "results", tmp_path / "out", None, ONNX, say_nothing)
     assert not (tmp_path / "out").exists()

@@ -141,6 +141,9 @@ def study_ship(
     results: Annotated[
         Path | None, typer.Option(help="Folder of result files; default results/NAME.")
     ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Copy the torch weights to this file.")
+    ] = None,
     runs: _Runs = RUNS,
     cache: _Cache = CACHE,
 ) -> None:
@@ -152,7 +155,7 @@ def study_ship(
 
     study = load_json(Study, config)
     where = results or Path("results") / study.name
-    bundle = ship(study, rate, _folders(runs, cache), where, out, Choice(), _say_export)
+    bundle = ship(study, rate, _folders(runs, cache), where, out, weights, Choice(), _say_export)
     typer.echo(f"{bundle.path}: {bundle.card.name} at {bundle.card.rate_hz:,} Hz")
 
 

@@ -15,6 +15,7 @@ from torch import from_numpy
 from kilohear.bundle import Bundle, Export, Precision, Runtime, Score, Training
 from kilohear.config import load_json, read_json, to_dict
 from kilohear.errors import ExportError
+from kilohear.files import write_bytes
 from kilohear_training.data.catalogue import load_dataset
 from kilohear_training.data.dataset import Dataset
 from kilohear_training.data.features import read_clip
@@ -72,6 +73,7 @@ def ship(
     folders: Folders,
     results: Path,
     out: Path,
+    weights: Path | None,
     choice: Choice,
     report: SayExport,
 ) -> Bundle:
@@ -79,6 +81,11 @@ def ship(
 
     The card's scores are the mean over test folds by weights that never saw them; int8 files are
     made and scored fold by fold in the same way.
+
+    Parameters
+    ----------
+    weights
+        Gets a copy of the torch weights, with which the files' parity can be checked again.
 
     Raises
     ------
@@ -109,7 +116,24 @@ def ship(
     fit = final[0].fit
     int8 = _int8_scores(tested, dataset, folders, choice)
     run = folders.runs / fit.name
-    return _export(run, fit, dataset, out.name, scores, int8, out, choice, report)
+    bundle = _export(run, fit, dataset, out.name, scores, int8, out, choice, report)
+    if weights is not None:
+        write_bytes(weights, (run / "weights.pt").read_bytes())
+    return bundle
+
+
+def calibration_and_gate_clips(fit: Fit, training: list[int]) -> tuple[list[int], list[int]]:
+    """Return training clips for int8 calibration, and others for the gate to run."""
+    chosen = np.random.default_rng(fit.seed).permutation(training).tolist()
+    calibration = chosen[:CALIBRATION_CLIPS]
+    gate = chosen[CALIBRATION_CLIPS : CALIBRATION_CLIPS + GATE_CLIPS]
+    return calibration, gate or calibration  # a small data set has none to spare
+
+
+def load_waveforms(dataset: Dataset, fit: Fit, clips: list[int]) -> NDArray[np.float32]:
+    """Return the chosen clips as the fit's student hears them, (clips, samples)."""
+    rate_hz = fit.front_end.rate_hz
+    return np.stack([read_clip(dataset.clips[i].path, rate_hz, fit.window_s) for i in clips])
 
 
 def _export(
@@ -125,11 +149,7 @@ def _export(
 ) -> Bundle:
     training, _ = dataset.split(fit.fold)
     _, network = load_network(run, len(dataset.labels))
-    chosen = np.random.default_rng(fit.seed).permutation(training)
-    calibration = chosen[:CALIBRATION_CLIPS]
-    gate = chosen[CALIBRATION_CLIPS : CALIBRATION_CLIPS + GATE_CLIPS]
-    if not len(gate):
-        gate = calibration
+    calibration, gate = calibration_and_gate_clips(fit, training)
     request = Request(
         name=name,
         version=VERSION,
@@ -148,8 +168,8 @@ def _export(
     return export_bundle(
         request,
         network,
-        _waveforms(dataset, fit, calibration.tolist()),
-        _waveforms(dataset, fit, gate.tolist()),
+        load_waveforms(dataset, fit, calibration),
+        load_waveforms(dataset, fit, gate),
         out,
         report,
     )
@@ -197,9 +217,9 @@ def _int8_scores(
         training, test = dataset.split(fit.fold)
         _, network = load_network(folders.runs / fit.name, len(dataset.labels))
         student = WaveformStudent(fit.front_end, network)
-        chosen = np.random.default_rng(fit.seed).permutation(training)[:CALIBRATION_CLIPS]
-        calibration = from_numpy(_waveforms(dataset, fit, chosen.tolist()))
-        heard = _waveforms(dataset, fit, test)
+        chosen, _ = calibration_and_gate_clips(fit, training)
+        calibration = from_numpy(load_waveforms(dataset, fit, chosen))
+        heard = load_waveforms(dataset, fit, test)
         for (runtime, precision), name in FILES.items():
             if precision != "int8" or not choice.takes(runtime, precision):
                 continue
@@ -226,8 +246,3 @@ def _mean_score(
         folds=tuple(round(value, 4) for value in folds),
         note=note,
     )
-
-
-def _waveforms(dataset: Dataset, fit: Fit, clips: list[int]) -> NDArray[np.float32]:
-    rate_hz = fit.front_end.rate_hz
-    return np.stack([read_clip(dataset.clips[i].path, rate_hz, fit.window_s) for i in clips])

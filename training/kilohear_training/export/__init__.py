@@ -1,0 +1,1 @@
+"""Export: a trained student becomes a bundle of files, each of which passes the parity gate."""

@@ -1,0 +1,99 @@
+"""The student as it is exported: waveform in, probabilities out, the front end inside."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from kilohear.frontend import FrontEnd
+from kilohear_training.counting import count_macs
+from kilohear_training.frontend import TorchFrontEnd
+from kilohear_training.networks.layers import BandNorm
+
+INPUT, OUTPUT = "waveform", "probabilities"
+"""Names of the exported graphs' input and output."""
+
+
+class WaveformStudent(nn.Module):
+    """A front end and a trained network, frozen for export.
+
+    Batch norms are folded into the convolutions before them and band norms into constants, so
+    that no runtime has to find this out, and integers are calibrated on what is executed.
+
+    forward: waveform (batch, samples) float32 -> probabilities (batch, classes) float32.
+
+    Parameters
+    ----------
+    front_end
+        What the network was trained on.
+    network
+        Log-mel (batch, 1, frames, bands) to logits (batch, classes). It is copied; the caller's
+        stays as it is.
+    """
+
+    def __init__(self, front_end: FrontEnd, network: nn.Module) -> None:
+        super().__init__()
+        self.front_end = TorchFrontEnd(front_end)
+        self.network = _folded(copy.deepcopy(network).cpu().eval())
+        self.eval().requires_grad_(False)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Return probabilities (batch, classes)."""
+        return self.network(self.front_end(waveform)).softmax(dim=1)
+
+
+class BandAffine(nn.Module):
+    """A band norm whose statistics no longer move: scale and shift as constants."""
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, norm: BandNorm) -> None:
+        super().__init__()
+        scale, shift = (value.detach() for value in norm.scale_and_shift())
+        # `view` of a clone and not `[None]`: runtimes refuse constants with a stride of 0.
+        self.register_buffer("scale", scale.clone().view(1, 1, 1, -1))
+        self.register_buffer("shift", shift.clone().view(1, 1, 1, -1))
+
+    def forward(self, log_mel: Tensor) -> Tensor:
+        """Return (batch, 1, frames, bands)."""
+        return log_mel * self.scale + self.shift
+
+
+def count_student_macs(student: WaveformStudent, waveform: Tensor) -> tuple[int, int]:
+    """Return the multiply-accumulates of network and front end for a `waveform` (1, samples).
+
+    Those of the front end follow from its constants (DFT and mel bank a frame, the up-sampling
+    filter a sample); squares and logarithms aren't counted.
+    """
+    with torch.no_grad():
+        features = student.front_end(waveform)  # (1, 1, frames, features)
+    constants = dict(student.front_end.named_buffers())
+    frames = int(features.shape[2])
+    macs_front_end = frames * sum(constants[name].numel() for name in ("cosine", "sine", "bank"))
+    if "upsample.phases" in constants:
+        macs_front_end += int(waveform.shape[1]) * constants["upsample.phases"].numel()
+    return count_macs(student.network, features), macs_front_end
+
+
+def _folded(module: nn.Module) -> nn.Module:
+    names = [name for name, _ in module.named_children()]
+    for name, following in itertools.pairwise([*names, ""]):
+        child = getattr(module, name)
+        norm = getattr(module, following, None)
+        if isinstance(child, BandNorm):
+            setattr(module, name, BandAffine(child))
+        elif (
+            isinstance(module, nn.Sequential)
+            and isinstance(child, nn.Conv2d)
+            and isinstance(norm, nn.BatchNorm2d)
+        ):
+            setattr(module, name, fuse_conv_bn_eval(child, norm))
+            setattr(module, following, nn.Identity())
+        else:
+            _folded(child)
+    return module

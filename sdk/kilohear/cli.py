@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
+from rich import box
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
@@ -143,20 +144,27 @@ def bundles() -> None:
     there = shipped()
     if not there:
         raise KilohearError("no bundle ships with this installation; give --bundle a path")
-    table = Table(title="shipped bundles")
-    for name in ("name", "rate", "network", "parameters", "size", "score"):
-        table.add_column(name, justify="right" if name in ("rate", "parameters") else "left")
+    table = Table(
+        title="shipped bundles", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True
+    )
+    for name in ("name", "rate", "network", "parameters", "files kB", "accuracy"):
+        table.add_column(name, justify="left" if name in ("name", "network") else "right")
     for name, path in there.items():
         card = read_card(path)
+        sizes = [export.bytes / 1e3 for export in card.exports]
         table.add_row(
             name,
             f"{card.rate_hz:,} Hz",
             card.network,
             f"{card.parameters:,}",
-            "\n".join(f"{e.runtime} {e.precision} {e.bytes / 1e3:,.0f} kB" for e in card.exports),
-            _score(card),
+            f"{min(sizes):,.0f} to {max(sizes):,.0f}",
+            _accuracy(card),
         )
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    console.print(
+        "Macro accuracy: mean ± standard deviation over folds, each by weights that never saw it."
+    )
 
 
 def _classify_file(classifier: Classifier, file: Path) -> dict[str, Any]:
@@ -256,10 +264,11 @@ def _print_rates(console: Console, name: str, rates: dict[str, Any]) -> None:
     console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def _score(card: Card) -> str:
+def _accuracy(card: Card) -> str:
     return "\n".join(
-        f"{s.metric.replace('_', ' ')} {s.value:.3f} ± {s.std:.3f} ({s.kind}, {s.dataset})"
-        for s in card.scores
+        f"{score.value:.3f} ± {score.std:.3f} {score.kind}"
+        for score in card.scores
+        if score.metric == "macro_accuracy"
     )
 
 

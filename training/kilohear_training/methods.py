@@ -37,6 +37,7 @@ class Recipe:
     alpha: float = 0.5
     temperature: float = 2.0
     seed: int = 1
+    norm_momentum: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,6 +97,7 @@ def expand(
             learning_rate=recipe.learning_rate,
             weight_decay=recipe.weight_decay,
             seed=recipe.seed,
+            norm_momentum=recipe.norm_momentum,
         )
 
     def taught(by: Fit) -> Fit:
@@ -125,6 +127,7 @@ RECIPES = {
         initial="audioset",
         epochs=20,
         learning_rate=1e-3,
+        norm_momentum=0.1,
     ),
     "tiny": Recipe(
         network="tiny",

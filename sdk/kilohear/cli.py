@@ -21,6 +21,7 @@ import kilohear
 from kilohear import extras
 from kilohear.bundle import Bundle, Card, read_card, shipped
 from kilohear.capture.paced import Paced
+from kilohear.capture.synthetic import Scene
 from kilohear.classifier import Classifier
 from kilohear.errors import AudioError, KilohearError, RateError
 from kilohear.events import Event, EventDetector
@@ -67,6 +68,7 @@ def build_app() -> typer.Typer:
     app.command()(classify)
     app.command()(listen)
     app.command()(bundles)
+    app.command()(scene)
     for entry in importlib.metadata.entry_points(group=COMMANDS):
         try:
             add_commands = entry.load()
@@ -165,6 +167,19 @@ def bundles() -> None:
     console.print(
         "Macro accuracy: mean ± standard deviation over folds, each by weights that never saw it."
     )
+
+
+def scene(
+    file: Annotated[Path, typer.Argument(help="The WAV to write.")],
+    seed: Annotated[int, typer.Option(help="Another seed, another scene.")] = 0,
+) -> None:
+    """Write a synthetic recording of tones and noise, to try things on."""
+    if file.exists():
+        raise KilohearError(f"{file}: exists, and is not overwritten; choose another name")
+    made = Scene(seed=seed)
+    made.write(file)
+    for part in made.parts:
+        print(f"{part.start_s:6.2f} to {part.end_s:.2f} s  {part.label}")
 
 
 def _classify_file(classifier: Classifier, file: Path) -> dict[str, Any]:

@@ -158,3 +158,13 @@ def test_the_installed_command_ends_with_its_code(tmp_path: Path) -> None:
     assert failed.returncode == 2
     assert failed.stderr.startswith("error: no bundle at nowhere")
     assert run("classify").returncode == 2
+
+
+def test_scene_is_written_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "new" / "scene.wav"
+    assert cli.main(["scene", str(file)]) == 0
+    assert "synthetic tone" in capsys.readouterr().out
+    before = file.read_bytes()
+    assert cli.main(["scene", str(file), "--seed", "7"]) == 2
+    assert "exists" in capsys.readouterr().err
+    assert file.read_bytes() == before

@@ -151,15 +151,16 @@ def bundles() -> None:
     )
     for name in ("name", "rate", "network", "parameters", "files kB", "accuracy"):
         table.add_column(name, justify="left" if name in ("name", "network") else "right")
-    for name, path in there.items():
-        card = read_card(path)
+    cards = {name: read_card(path) for name, path in there.items()}
+    by_rate = sorted(cards.items(), key=lambda item: (item[1].training.dataset, item[1].rate_hz))
+    for name, card in by_rate:
         sizes = [export.bytes / 1e3 for export in card.exports]
         table.add_row(
             name,
             f"{card.rate_hz:,} Hz",
             card.network,
             f"{card.parameters:,}",
-            f"{min(sizes):,.0f} to {max(sizes):,.0f}",
+            f"{min(sizes):,.0f}-{max(sizes):,.0f}",
             _accuracy(card),
         )
     console = Console()

@@ -52,7 +52,7 @@ def draw_accuracy_latency(run: Run, path: Path) -> None:
             handles.values(),
             handles,
             loc="outside lower center",
-            ncols=min(4, len(handles)),
+            ncols=4 if len(panels) > 1 else 2,
             frameon=False,
             fontsize=9,
             labelcolor=INK,

@@ -35,6 +35,7 @@ PATCH = 15_600
 HOP = 7_680
 """Samples between patches as YAMNet is usually run: 0.48 s."""
 WHOLE_PATCHES = "YAMNet, 5 whole patches"
+COVERING = "YAMNet, 6 patches that cover 5 s"
 USUAL_HOP = "YAMNet, 10 patches every 0.48 s"
 NOT_THE_SAME_TASK = (
     "Not the same task: the student answers {classes} classes, YAMNet 521; "
@@ -162,10 +163,12 @@ def run_yamnet(bundle_name: str, runtime: str, model: Path, windows: int, say: S
     calls, used = _student_calls(bundle, runtime)
     clip = _clip()
     whole = range(0, len(clip) - PATCH + 1, PATCH)
+    covering = range(0, len(clip), PATCH)
     usual = range(0, len(clip) - PATCH + HOP, HOP)
     calls[WHOLE_PATCHES] = lambda: yamnet.label(clip, whole)
+    calls[COVERING] = lambda: yamnet.label(clip, covering)
     calls[USUAL_HOP] = lambda: yamnet.label(clip, usual)
-    used |= {name: _litert_version() for name in (WHOLE_PATCHES, USUAL_HOP)}
+    used |= {name: _litert_version() for name in (WHOLE_PATCHES, COVERING, USUAL_HOP)}
     say(f"{windows} rounds of {', '.join(calls)}")
     samples = time_in_turns(calls, windows, 2 * WARM_UP)
     latencies = tuple(

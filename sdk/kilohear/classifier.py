@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -61,12 +63,9 @@ class Classifier:
                 f"the waveform has shape {waveform.shape}, {self.card.name} takes "
                 f"({self.card.samples},): {self.card.window_s:g} s at {self.card.rate_hz:,} Hz"
             )
-        wrong = np.flatnonzero(~np.isfinite(waveform))
-        if len(wrong):
-            raise AudioError(
-                f"sample {wrong[0]} of the waveform is {waveform[wrong[0]]}, expected a finite "
-                "number; check the source"
-            )
+        # One pass: a NaN or an infinity makes the energy one; only then is it looked for.
+        if not math.isfinite(np.dot(waveform, waveform)):
+            _refuse_not_finite(waveform)
         probabilities = self.backend.run(np.ascontiguousarray(waveform[None]))
         if probabilities.shape != (1, len(self.card.labels)):
             raise BackendError(
@@ -74,3 +73,12 @@ class Classifier:
                 f"the card names {len(self.card.labels)} labels; export the bundle again"
             )
         return probabilities[0]
+
+
+def _refuse_not_finite(waveform: NDArray[np.float32]) -> None:
+    wrong = np.flatnonzero(~np.isfinite(waveform))
+    if len(wrong):
+        raise AudioError(
+            f"sample {wrong[0]} of the waveform is {waveform[wrong[0]]}, expected a finite "
+            "number; check the source"
+        )

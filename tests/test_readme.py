@@ -1,0 +1,58 @@
+"""Every table of the README is the one that its committed results give."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from kilohear.config import load_json
+from kilohear_bench.peers import COVERING
+from kilohear_bench.report import markdown
+from kilohear_bench.run import Run
+from kilohear_training.tables import table_of
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+SOURCES = re.findall(r"<!-- from (\S+) -->\n(.*?)<!-- end -->", README, re.DOTALL)
+
+
+def rows(text: str) -> list[str]:
+    """Return the lines of a Markdown table."""
+    return [line for line in text.splitlines() if line.startswith("|")]
+
+
+def made_from(source: Path) -> str:
+    """Return the Markdown that the project makes of a result file or folder."""
+    return markdown(load_json(Run, source)) if source.name == "run.json" else table_of(source)
+
+
+@pytest.mark.parametrize(("source", "text"), SOURCES, ids=[source for source, _ in SOURCES])
+def test_tables_come_from_result_files(source: str, text: str) -> None:
+    assert rows(text)
+    assert rows(text) == rows(made_from(ROOT / source))
+
+
+def test_there_are_tables() -> None:
+    assert len(SOURCES) >= 2
+
+
+def test_links_lead_somewhere() -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_yamnet_ratio_is_the_committed_one() -> None:
+    said = re.search(r"\*\*([\d.]+) times\*\* as long", README)
+    assert said is not None
+    result = json.loads((ROOT / "bench" / "results" / "yamnet.json").read_text())
+    assert {latency["kind"] for latency in result["latencies"]} == {"measured"}
+    ratio = next(
+        ratio
+        for ratio in result["ratios"]
+        if ratio["student"] == "esc10-1khz executorch float32" and ratio["peer"] == COVERING
+    )
+    assert float(said.group(1)) == round(ratio["paired"], 1)

@@ -17,8 +17,8 @@ from kilohear.capture.synthetic import Scene
 from kilohear.classifier import Classifier
 from kilohear.errors import AudioError, BundleError, ExtraError
 from kilohear.events import EventDetector
+from kilohear.files import data_root
 from kilohear.listener import Listener
-from kilohear_bench.clips import data_root
 from kilohear_bench.report import notes, terminal_table
 from kilohear_bench.run import BenchConfig, run_bench
 

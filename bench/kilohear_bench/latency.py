@@ -39,10 +39,7 @@ def time_in_turns(
     ConfigError
         Where `windows` is below 30 or `warm_up` below 1: too few to say anything.
     """
-    if windows < WINDOWS or warm_up < 1:
-        raise ConfigError(
-            f"latency: windows is {windows} and warm_up is {warm_up}; give {WINDOWS} and 1 at least"
-        )
+    require_rounds(windows, warm_up)
     samples: dict[str, list[float]] = {name: [] for name in calls}
     random, names = np.random.default_rng(0), list(calls)
     for i in range(warm_up + windows):

@@ -21,8 +21,7 @@ from kilohear.bundle import CARD_NAME, Bundle, Precision
 from kilohear.classifier import Classifier
 from kilohear.decimator import Decimator, decimate
 from kilohear.errors import BackendError, ConfigError, DataError, KilohearError
-from kilohear.files import replacing, sha256_of
-from kilohear_bench.clips import data_root
+from kilohear.files import data_root, replacing, sha256_of
 from kilohear_bench.devices.host import Host, load_conditions, versions
 from kilohear_bench.latency import WARM_UP, time_in_turns
 from kilohear_bench.measurement import Measurement, interval_of_median, now

@@ -20,7 +20,6 @@ EXTRAS = {
     "sklearn": "training",
     "sounddevice": "microphone",
     "soundfile": "files",
-    "soxr": "training",
     "torch": "training",
     "torchao": "training",
 }

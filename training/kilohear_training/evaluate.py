@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix, f1_score
 from torch import Tensor, nn
 
+from kilohear_training.data.dataset import Dataset
+
 _BATCH = 64
 _RESAMPLES = 1_000
 
@@ -64,19 +66,24 @@ def score(
     )
 
 
-def with_predictions(
-    scores: Scores,
-    probabilities: NDArray[np.floating],
-    targets: NDArray[np.integer],
-    names: list[str],
+def test_scores(
+    network: nn.Module, features: Tensor, dataset: Dataset, test: list[int]
 ) -> dict[str, Any]:
-    """Return the scores with every clip's target and prediction, as plain data."""
-    predicted = probabilities.argmax(axis=1)
+    """Return the scores on the clips `test`, with every clip's target and prediction.
+
+    Parameters
+    ----------
+    features
+        Of all clips of the data set, (clips, frames, bands).
+    """
+    probabilities = predict(network, features[test])
+    targets = np.array(dataset.targets())[test]
     clips = {
-        name: [int(target), int(guess)]
-        for name, target, guess in zip(names, targets, predicted, strict=True)
+        dataset.clips[i].path.stem: [int(target), int(guess)]
+        for i, target, guess in zip(test, targets, probabilities.argmax(axis=1), strict=True)
     }
-    return {**dataclasses.asdict(scores), "clips_target_predicted": clips}
+    scores = dataclasses.asdict(score(probabilities, targets, dataset.labels))
+    return {**scores, "clips_target_predicted": clips}
 
 
 def _bootstrap(correct: NDArray[np.bool_], targets: NDArray[np.integer]) -> tuple[float, float]:

@@ -152,12 +152,9 @@ def run_fit(fit: Fit, folders: Folders, report: Report = print) -> Path:
         "seconds": round(progress.seconds, 1),
     }
     if test:
-        probabilities = evaluate.predict(network, features[test])
-        targets = np.array(dataset.targets())[test]
-        scores = evaluate.score(probabilities, targets, dataset.labels)
-        names = [dataset.clips[i].path.stem for i in test]
-        result["test"] = evaluate.with_predictions(scores, probabilities, targets, names)
-        report(f"{fit.name}: macro accuracy {scores.macro_accuracy:.3f} on {len(test)} clips")
+        scores = evaluate.test_scores(network, features, dataset, test)
+        result["test"] = scores
+        report(f"{fit.name}: macro accuracy {scores['macro_accuracy']:.3f} on {len(test)} clips")
     write_text(folder / "result.json", json.dumps(result, indent=1) + "\n")
     (folder / "checkpoint.pt").unlink(missing_ok=True)
     return folder

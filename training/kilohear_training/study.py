@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from rich.console import Console
 
-from kilohear.config import read_json, to_dict
+from kilohear.config import read_json, save_json, to_dict
 from kilohear.errors import KilohearError
 from kilohear.files import write_text
 from kilohear_training import evaluate
@@ -70,7 +69,7 @@ def run_study(study: Study, folders: Folders, results: Path, jobs: int) -> None:
     """
     from joblib import Parallel, delayed
 
-    write_text(results / "study.json", json.dumps(to_dict(study), indent=2) + "\n")
+    save_json(study, results / "study.json")
     failures: list[str] = []
     for level in _levels(experiment.fit for experiment in study.experiments()):
         waiting = [fit for fit in level if not (folders.runs / fit.name / "result.json").is_file()]
@@ -102,10 +101,6 @@ def test(experiment: Experiment, folders: Folders) -> dict[str, Any]:
     training, chosen = dataset.split(fit.fold)
     _, network = load_network(folders.runs / fit.name, len(dataset.labels))
     features = load_features(dataset, fit.front_end, fit.window_s, folders.cache, heard_at_hz)
-    probabilities = evaluate.predict(network, torch.from_numpy(features[chosen]))
-    targets = np.array(dataset.targets())[chosen]
-    scores = evaluate.score(probabilities, targets, dataset.labels)
-    names = [dataset.clips[i].path.stem for i in chosen]
     return {
         "kind": "measured",
         "method": experiment.method,
@@ -114,7 +109,7 @@ def test(experiment: Experiment, folders: Folders) -> dict[str, Any]:
         "fingerprint": dataset.fingerprint(),
         "training_clips": len(training),
         "labels": dataset.labels,
-        "scores": evaluate.with_predictions(scores, probabilities, targets, names),
+        "scores": evaluate.test_scores(network, torch.from_numpy(features), dataset, chosen),
         "run": fit.name,
         "training": read_json(folders.runs / fit.name / "result.json")["versions"],
         "fit": to_dict(fit),

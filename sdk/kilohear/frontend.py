@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from kilohear.errors import ConfigError
 from kilohear.polyphase import PolyphaseResampler
 
-PRESETS = ("paper", "cropped", "native", "mn04")
+PRESETS = ("paper", "panns32", "cropped", "native", "mn04")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -103,8 +103,11 @@ class FrontEnd:
         `paper`
             The paper's features: up-sampled to 16 kHz, 512 points every 10 ms, 64 Slaney bands
             from 50 to 8000 Hz (PANNs' CNN14_16k). The reference.
+        `panns32`
+            What the other PANNs learnt AudioSet with: up-sampled to 32 kHz, 1024 points every
+            10 ms, 64 Slaney bands from 50 to 14,000 Hz.
         `cropped`
-            The same bands computed at the low rate; those above its Nyquist frequency left out.
+            The paper's bands computed at the low rate; those above its Nyquist frequency left out.
         `native`
             All bands inside what the rate can hold: below 4 kHz 48 bands over 128 ms windows,
             from 4 kHz up 64 bands over 25 ms windows.
@@ -118,6 +121,20 @@ class FrontEnd:
                 upsample_to_hz=upsample_to_hz,
                 dead_bands="floor",
                 **_panns_16k(16_000),
+            )
+        if name == "panns32":
+            return FrontEnd(
+                rate_hz=rate_hz,
+                upsample_to_hz=None if rate_hz == 32_000 else 32_000,
+                dead_bands="floor",
+                reference_hz=32_000,
+                window_s=0.032,
+                hop_s=0.010,
+                fft=1024,
+                bands=64,
+                low_hz=50.0,
+                high_hz=14_000.0,
+                centred=True,
             )
         if name == "cropped":
             return FrontEnd(rate_hz=rate_hz, **_panns_16k(rate_hz))

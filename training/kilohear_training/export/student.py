@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import itertools
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +11,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from kilohear.frontend import FrontEnd
 from kilohear_training.counting import count_macs
 from kilohear_training.frontend import TorchFrontEnd
-from kilohear_training.networks.layers import BandNorm
+from kilohear_training.networks.layers import BandNorm, ConvNormPairs
 
 INPUT, OUTPUT = "waveform", "probabilities"
 """Names of the exported graphs' input and output."""
@@ -82,18 +81,19 @@ def count_student_macs(student: WaveformStudent, waveform: Tensor) -> tuple[int,
 
 def _folded(module: nn.Module) -> nn.Module:
     names = [name for name, _ in module.named_children()]
-    for name, following in itertools.pairwise([*names, ""]):
+    in_order = isinstance(module, nn.Sequential | ConvNormPairs)
+    for position, name in enumerate(names):
         child = getattr(module, name)
-        norm = getattr(module, following, None)
+        following = names[position + 1 :]
+        # A mean over patches and a scale and shift per channel may change places.
+        if following and isinstance(getattr(module, following[0]), nn.AvgPool2d):
+            following = following[1:]
+        norm = getattr(module, following[0]) if following else None
         if isinstance(child, BandNorm):
             setattr(module, name, BandAffine(child))
-        elif (
-            isinstance(module, nn.Sequential)
-            and isinstance(child, nn.Conv2d)
-            and isinstance(norm, nn.BatchNorm2d)
-        ):
+        elif in_order and isinstance(child, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
             setattr(module, name, fuse_conv_bn_eval(child, norm))
-            setattr(module, following, nn.Identity())
+            setattr(module, following[0], nn.Identity())
         else:
             _folded(child)
     return module

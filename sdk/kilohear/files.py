@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import io
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from kilohear.errors import KilohearError
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
@@ -19,7 +26,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises
     ------
     KilohearError
-        Where the folder can't be written; `path` is then as it was.
+        Where the folder can't be written or the disk is full; `path` is then as it was.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -36,11 +43,18 @@ def replacing(path: Path) -> Iterator[Path]:
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        if error.errno not in _NO_SPACE:
+            raise
+        raise KilohearError(
+            f"{path}: can't be written ({error.strerror}); free some space and run again: what was "
+            "there before is as it was"
+        ) from None
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes | memoryview) -> None:
     """Write `data` to `path` atomically."""
     with replacing(path) as temporary:
         temporary.write_bytes(data)
@@ -49,6 +63,13 @@ def write_bytes(path: Path, data: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 `text` to `path` atomically."""
     write_bytes(path, text.encode())
+
+
+def write_array(path: Path, array: NDArray[np.generic]) -> None:
+    """Write `array` to `path` as .npy, atomically."""
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    write_bytes(path, buffer.getbuffer())
 
 
 def sha256_of(path: Path) -> str:

@@ -10,7 +10,13 @@ from kilohear_training.data.dataset import Dataset
 from kilohear_training.data.esc50 import load_esc50
 from kilohear_training.data.recordings import load_recordings
 
-NAMED = ("esc10", "esc50", "kitchen20")
+NAMED = {
+    "esc10": "ESC-10",
+    "esc50": "ESC-50",
+    "kitchen20": "Kitchen20",
+    "tau2019-mobile": "TAU 2019 Mobile",
+}
+"""The names that options take, and those that results show."""
 
 
 def load_dataset(name: str, labels: tuple[str, ...] | None = None) -> Dataset:
@@ -36,3 +42,10 @@ def load_dataset(name: str, labels: tuple[str, ...] | None = None) -> Dataset:
     raise DataError(
         f"data set {name!r} is unknown; give one of {', '.join(NAMED)} or the path of a CSV"
     )
+
+
+def display_name(name: str) -> str:
+    """Return how a data set, named or a CSV's path, is called in results."""
+    plain, colon, labels = name.partition(":")
+    shown = NAMED.get(plain, Path(plain).stem)
+    return f"{shown}: {', '.join(labels.split(','))}" if colon else shown

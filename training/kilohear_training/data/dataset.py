@@ -6,18 +6,23 @@ import csv
 import dataclasses
 import hashlib
 from pathlib import Path
+from typing import Literal
 
 from kilohear.errors import DataError
 
 
 @dataclasses.dataclass(frozen=True)
 class Clip:
-    """One recording. Clips of one `source` were cut from the same original."""
+    """One recording. Clips of one `source` were cut from the same original.
+
+    `device` is the recorder, where a data set has several.
+    """
 
     path: Path
     label: str
     fold: int
     source: str
+    device: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,12 +37,22 @@ class Dataset:
         The classes, in the order of the network's outputs.
     clips
         Every clip, in a fixed order.
+    window_s
+        Length of a clip, seconds.
+    metric
+        The score that is quoted: macro F1 where classes are unbalanced.
+    official
+        (test fold, validation fold) where the data set has one split of its own; None: each fold
+        is tested in turn and validates the one before it.
     """
 
     name: str
     licence: str
     labels: tuple[str, ...]
     clips: tuple[Clip, ...]
+    window_s: float = 5.0
+    metric: Literal["macro_accuracy", "macro_f1"] = "macro_accuracy"
+    official: tuple[int, int] | None = None
 
     @property
     def folds(self) -> tuple[int, ...]:
@@ -49,25 +64,59 @@ class Dataset:
         index = {label: i for i, label in enumerate(self.labels)}
         return [index[clip.label] for clip in self.clips]
 
-    def split(self, test_fold: int | None) -> tuple[list[int], list[int]]:
+    @property
+    def folds_to_test(self) -> tuple[int, ...]:
+        """The folds that are tested in turn."""
+        return self.folds if self.official is None else self.official[:1]
+
+    def validation_fold(self, test_fold: int) -> int:
+        """Return the fold on which settings are chosen when `test_fold` is tested."""
+        if self.official is not None:
+            return self.official[1]
+        folds = self.folds
+        return folds[(folds.index(test_fold) + 1) % len(folds)]
+
+    def never_trained_on(self, test_fold: int | None) -> tuple[int, ...]:
+        """Return the folds that stay out of training beside `test_fold`."""
+        if self.official is None or test_fold is None:
+            return ()
+        return tuple(fold for fold in self.official if fold != test_fold)
+
+    def split(
+        self, test_fold: int | None, left_out: tuple[int, ...] = ()
+    ) -> tuple[list[int], list[int]]:
         """Return clip indices (training, test); without a test fold all clips train.
+
+        Parameters
+        ----------
+        left_out
+            Folds that are in neither part.
 
         Raises
         ------
         DataError
-            Where the fold doesn't exist, or a source stands in both parts.
+            Where a fold doesn't exist, a source stands in both parts, or a class has no clip to
+            train on.
         """
-        if test_fold is None:
-            return list(range(len(self.clips))), []
-        if test_fold not in self.folds:
-            raise DataError(f"{self.name}: no fold {test_fold}; the folds are {self.folds}")
-        training = [i for i, clip in enumerate(self.clips) if clip.fold != test_fold]
+        for fold in left_out if test_fold is None else (test_fold, *left_out):
+            if fold not in self.folds:
+                raise DataError(f"{self.name}: no fold {fold}; the folds are {self.folds}")
+        kept = {test_fold, *left_out}
+        training = [i for i, clip in enumerate(self.clips) if clip.fold not in kept]
         test = [i for i, clip in enumerate(self.clips) if clip.fold == test_fold]
         crossing = {self.clips[i].source for i in training} & {self.clips[i].source for i in test}
         if crossing:
             raise DataError(
                 f"{self.name}: source {min(crossing)!r} has clips in fold {test_fold} and in "
                 "others; give all clips of a source one fold"
+            )
+        unheard = sorted(set(self.labels) - {self.clips[i].label for i in training})
+        if unheard:
+            where = f"outside fold {', '.join(str(fold) for fold in sorted(kept - {None}))}"
+            raise DataError(
+                f"{self.name}: class {unheard[0]!r} has no clips {where} to train on "
+                f"({len(unheard)} such classes); add clips, or take a part of the classes "
+                "(NAME:class,class)"
             )
         return training, test
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,10 @@ from rich.progress import track
 from kilohear.capture import open_source
 from kilohear.config import to_dict
 from kilohear.decimator import decimate
-from kilohear.files import replacing
+from kilohear.files import write_array, write_text
 from kilohear.frontend import FrontEnd
 from kilohear.polyphase import PolyphaseResampler
+from kilohear_training.data.cache import read_array
 from kilohear_training.data.dataset import Dataset
 
 VERSION = 1  # raise when the same configuration gives other features
@@ -58,10 +60,12 @@ def load_features(
     window_s: float,
     cache: Path,
     heard_at_hz: int | None = None,
+    report: Callable[[str], None] | None = None,
 ) -> NDArray[np.float32]:
     """Return the features of every clip, (clips, frames, features), from `cache` where they are.
 
-    The cache's key is a hash of the configuration and of the data set, both written beside it.
+    The cache's key is a hash of the configuration and of the data set, both written beside it. A
+    spoilt file is said by `report` and computed again.
     """
     key = {
         "version": VERSION,
@@ -73,8 +77,14 @@ def load_features(
     }
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
     file = cache / f"{dataset.name.lower()}-{key['heard_at_hz']}hz-{digest}.npy"
-    if file.is_file():
-        return np.load(file)
+    shape = (
+        len(dataset.clips),
+        front_end.frames(round(window_s * front_end.rate_hz)),
+        front_end.features,
+    )
+    known = read_array(file, shape, report)
+    if known is not None:
+        return known
     paths = [clip.path for clip in dataset.clips]
     label = f"{dataset.name} features at {key['heard_at_hz']:,} Hz"
     rows = [
@@ -82,8 +92,6 @@ def load_features(
         for path in track(paths, label, transient=True)
     ]
     features = np.stack(rows)
-    with replacing(file.with_suffix(".json")) as temporary:
-        temporary.write_text(json.dumps(key, indent=2) + "\n")
-    with replacing(file) as temporary, temporary.open("wb") as out:
-        np.save(out, features)
+    write_text(file.with_suffix(".json"), json.dumps(key, indent=2) + "\n")
+    write_array(file, features)
     return features

@@ -61,4 +61,5 @@ def load_recordings(
         licence=licence,
         labels=order_labels({clip.label for clip in clips}, labels, table),
         clips=clips,
+        metric="macro_f1",
     )

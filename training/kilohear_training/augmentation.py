@@ -55,14 +55,28 @@ class Draw:
 
 
 def draw_epoch(
-    augmentation: Augmentation, clips: int, window_s: float, seed: int, epoch: int
+    augmentation: Augmentation,
+    clips: int,
+    window_s: float,
+    seed: int,
+    epoch: int,
+    groups: NDArray[np.int64] | None = None,
 ) -> Draw:
-    """Return the draw of an epoch: a function of its arguments alone."""
+    """Return the draw of an epoch: a function of its arguments alone.
+
+    Parameters
+    ----------
+    groups
+        The group of every clip, (clips,), where partners must be of the same group.
+    """
     order = np.random.default_rng((seed, 1, epoch)).permutation(clips)
     random = np.random.default_rng((seed, 2, augmentation.number(epoch)))
     shape = (clips, augmentation.masks)
     roll = random.random(clips) if augmentation.roll else np.zeros(clips)
-    partner = random.permutation(clips)
+    partner = np.empty(clips, np.int64)
+    for group in [0] if groups is None else np.unique(groups):
+        members = np.arange(clips) if groups is None else np.flatnonzero(groups == group)
+        partner[members] = random.permutation(members)
     if augmentation.mixup > 0:
         share = random.beta(augmentation.mixup, augmentation.mixup, clips)
         weight = np.maximum(share, 1 - share)
@@ -86,14 +100,14 @@ def augment(
     fill
         What a masked frame holds, (bands,).
     """
-    frames = features.shape[1]
-    weight = torch.tensor(draw.weight[rows], dtype=torch.float32)[:, None, None]
+    frames, device = features.shape[1], features.device
+    weight = torch.tensor(draw.weight[rows], dtype=torch.float32, device=device)[:, None, None]
     partner = draw.partner[rows]
     mixed = weight * _rolled(features, draw.roll, rows)
     mixed += (1 - weight) * _rolled(features, draw.roll, partner)
-    time_s = torch.arange(frames)[None, :, None] * hop_s
-    start = torch.tensor(draw.mask_start_s[rows])[:, None, :]
-    end = torch.tensor(draw.mask_end_s[rows])[:, None, :]
+    time_s = torch.arange(frames, device=device)[None, :, None] * hop_s
+    start = torch.tensor(draw.mask_start_s[rows], device=device)[:, None, :]
+    end = torch.tensor(draw.mask_end_s[rows], device=device)[:, None, :]
     masked = ((time_s >= start) & (time_s < end)).any(dim=2)  # (rows, frames)
     mixed[masked] = fill
     return mixed[:, None]
@@ -101,14 +115,14 @@ def augment(
 
 def mix_targets(targets: Tensor, draw: Draw, rows: NDArray[np.int64], classes: int) -> Tensor:
     """Return the label distributions of the mixed clips, (len(rows), classes)."""
-    weight = torch.tensor(draw.weight[rows], dtype=torch.float32)[:, None]
+    weight = torch.tensor(draw.weight[rows], dtype=torch.float32, device=targets.device)[:, None]
     own = torch.nn.functional.one_hot(targets[rows], classes)
     partner = torch.nn.functional.one_hot(targets[draw.partner[rows]], classes)
     return weight * own + (1 - weight) * partner
 
 
 def _rolled(features: Tensor, roll: NDArray[np.float64], rows: NDArray[np.int64]) -> Tensor:
-    frames = features.shape[1]
-    shift = torch.tensor(np.round(roll[rows] * frames).astype(np.int64))[:, None]
-    source = (torch.arange(frames)[None] - shift) % frames  # (rows, frames)
-    return features[torch.tensor(rows)[:, None], source]
+    frames, device = features.shape[1], features.device
+    shift = torch.tensor(np.round(roll[rows] * frames).astype(np.int64), device=device)[:, None]
+    source = (torch.arange(frames, device=device)[None] - shift) % frames  # (rows, frames)
+    return features[torch.tensor(rows, device=device)[:, None], source]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -37,3 +38,26 @@ def distillation_loss(
     teacher = F.softmax(teacher_logits.detach() / temperature, dim=1)
     divergence = F.kl_div(student, teacher, reduction="batchmean")
     return alpha * labels + (1 - alpha) * temperature**2 * divergence
+
+
+def averaged_logits(logits: Tensor, may_answer: Tensor, temperature: float) -> Tensor:
+    """Return logits whose softened probabilities are the mean of several teachers' (eq. (1)'s q_t).
+
+    softmax(result / T) = mean over the teachers that may answer of softmax(y_t / T). A single
+    answer is returned as it is.
+
+    Parameters
+    ----------
+    logits
+        (teachers, clips, classes).
+    may_answer
+        Which teachers answer for a clip, (teachers, clips), bool; one at least for every clip.
+    temperature
+        T, above 0.
+    """
+    share = may_answer / may_answer.sum(dim=0)  # (teachers, clips)
+    softened = F.softmax(logits / temperature, dim=2)
+    mean = temperature * torch.log((share[..., None] * softened).sum(dim=0))
+    alone = may_answer.sum(dim=0) == 1
+    one = logits[may_answer.int().argmax(dim=0), torch.arange(logits.shape[1])]
+    return torch.where(alone[:, None], one, mean)

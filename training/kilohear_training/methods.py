@@ -1,33 +1,59 @@
-"""The paper's methods, each written as the generations it trains."""
+"""The paper's methods and any others, each written as the chain of generations it trains."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Literal
 
 from kilohear.errors import ConfigError
 from kilohear.frontend import FrontEnd
 from kilohear_training.augmentation import Augmentation
+from kilohear_training.data.dataset import Dataset
 from kilohear_training.fit import Fit
 
-METHODS = ("raw", "finetune", "basd", "cssd")
-
 FULL_RATE_HZ = 16_000
+
+Rate = int | Literal["student"]
+Chain = tuple[Rate, ...]
+
+METHODS: Mapping[str, Chain] = {
+    "raw": (FULL_RATE_HZ,),
+    "finetune": ("student",),
+    "basd": ("student", "student"),
+    "cssd": (FULL_RATE_HZ, "student"),
+}
+"""The rate of each generation; each teaches the next, and the last is tested at the student's.
+
+`raw` is trained at 16 kHz and hears the low rate in the test alone; `basd` is taught by itself,
+finetuned; `cssd` by a network that hears the same clip at 16 kHz.
+"""
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
     """How one network is trained, whatever the method, rate and fold.
 
-    `initial` are the first weights of every generation; `start` says where the distilled
-    generation starts: from `initial`, or from its `teacher`'s own weights (the paper's text
-    allows both readings).
+    Attributes
+    ----------
+    network, preset, window_s
+        What is trained and the front end it hears by.
+    initial, initial_sha256
+        First weights of every generation: `none`, `audioset` or the path of a checkpoint.
+    start
+        Where a taught generation starts: from `initial`, or from its `teacher`'s own weights (the
+        paper's text allows both readings).
+    alpha, temperature
+        Of the distillation loss.
+    committee
+        How many teachers, trained alike from one seed after another, answer together.
+    cross_fitted
+        Whether each training clip is answered by a teacher that was not trained on its fold.
     """
 
     network: str
     preset: str
-    initial: Literal["none", "audioset"]
+    initial: str
     epochs: int
     learning_rate: float
     batch: int = 32
@@ -36,8 +62,15 @@ class Recipe:
     start: Literal["initial", "teacher"] = "initial"
     alpha: float = 0.5
     temperature: float = 2.0
-    seed: int = 1
     norm_momentum: float | None = None
+    window_s: float = 5.0
+    initial_sha256: str | None = None
+    committee: int = 1
+    cross_fitted: bool = False
+
+    def __post_init__(self) -> None:
+        if self.committee < 1:
+            raise ConfigError(f"recipe: committee is {self.committee}; give 1 teacher at least")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,78 +79,119 @@ class Experiment:
 
     Attributes
     ----------
+    arm, method
+        The names of the recipe and of the chain.
     fit
-        The last generation; it names the earlier ones as its teacher.
+        The last generation; it names the earlier ones as its teachers.
     heard_at_hz
         The rate of the test clips; where the fit's front end is at a higher rate, they are
         raised to it first.
     """
 
+    arm: str
     method: str
     fit: Fit
     heard_at_hz: int
 
 
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """Which folds of which data set are tested and left out."""
+
+    name: str
+    dataset: Dataset
+    fold: int | None
+    left_out: tuple[int, ...] = ()
+
+
 def expand(
-    method: str,
-    dataset: str,
-    fold: int | None,
+    chain: Chain,
+    split: Split,
     rate_hz: int,
     student: Recipe,
     teacher: Recipe | None = None,
-) -> Experiment:
-    """Return the experiment of a method at a rate.
-
-    `raw`: trained at 16 kHz, tested at `rate_hz`. `finetune`: trained at `rate_hz` on labels.
-    `basd`: a finetuned network teaches the same network at the same rate. `cssd`: a network
-    trained at 16 kHz teaches one at `rate_hz`; both hear the same clip, each at its own rate.
+    seed: int = 1,
+) -> Fit:
+    """Return the last generation of a chain, its teachers inside.
 
     Parameters
     ----------
+    chain
+        Rates of the generations, first to last; see `METHODS`.
+    rate_hz
+        What `student` stands for in the chain.
     teacher
-        The recipe of cssd's teacher, where it isn't the student's.
+        The recipe of generations at 16 kHz that teach, where it isn't the student's.
 
     Raises
     ------
     ConfigError
-        Where the method is unknown.
+        Where the chain is empty, or cross-fitting lacks folds.
     """
+    if not chain:
+        raise ConfigError("a method's chain has no generation; give one rate at least")
 
-    def plain(recipe: Recipe, at_hz: int) -> Fit:
-        return Fit(
-            dataset=dataset,
-            fold=fold,
+    def generation(number: int, split: Split, seed: int) -> Fit:
+        at_hz = rate_hz if chain[number] == "student" else int(chain[number])
+        last = number == len(chain) - 1
+        recipe = student if last or at_hz != FULL_RATE_HZ else teacher or student
+        plain = Fit(
+            dataset=split.name,
+            fold=split.fold,
+            left_out=split.left_out,
             network=recipe.network,
             front_end=FrontEnd.preset(recipe.preset, at_hz),
+            window_s=recipe.window_s,
             initial=recipe.initial,
+            initial_sha256=recipe.initial_sha256,
             alpha=1.0,
             augmentation=recipe.augmentation,
             epochs=recipe.epochs,
             batch=recipe.batch,
             learning_rate=recipe.learning_rate,
             weight_decay=recipe.weight_decay,
-            seed=recipe.seed,
+            seed=seed,
             norm_momentum=recipe.norm_momentum,
         )
-
-    def taught(by: Fit) -> Fit:
+        if number == 0:
+            return plain
+        splits = _without_each_fold(split) if recipe.cross_fitted else [_in_order(split)]
+        taught_from_start = recipe.start == "teacher"
         return dataclasses.replace(
-            plain(student, rate_hz),
-            teacher=by,
-            initial="teacher" if student.start == "teacher" else student.initial,
-            alpha=student.alpha,
-            temperature=student.temperature,
+            plain,
+            teachers=tuple(
+                generation(number - 1, taught_on, seed + member)
+                for taught_on in splits
+                for member in range(recipe.committee)
+            ),
+            teaching="unseen" if recipe.cross_fitted else "all",
+            initial="teacher" if taught_from_start else plain.initial,
+            initial_sha256=None if taught_from_start else plain.initial_sha256,
+            alpha=recipe.alpha,
+            temperature=recipe.temperature,
         )
 
-    fits: dict[str, Callable[[], Fit]] = {
-        "raw": lambda: plain(student, FULL_RATE_HZ),
-        "finetune": lambda: plain(student, rate_hz),
-        "basd": lambda: taught(plain(student, rate_hz)),
-        "cssd": lambda: taught(plain(teacher or student, FULL_RATE_HZ)),
-    }
-    if method not in fits:
-        raise ConfigError(f"method {method!r} is unknown; use one of {', '.join(METHODS)}")
-    return Experiment(method, fits[method](), rate_hz)
+    return generation(len(chain) - 1, split, seed)
+
+
+def _without_each_fold(split: Split) -> list[Split]:
+    """For each training fold, the split of a teacher that doesn't train on it."""
+    kept_out = (*split.left_out, *(() if split.fold is None else (split.fold,)))
+    training = [fold for fold in split.dataset.folds if fold not in kept_out]
+    if len(training) < 2:
+        raise ConfigError(
+            f"{split.name}: cross-fitting needs 2 training folds, here are {len(training)}; "
+            "set cross_fitted to false"
+        )
+    return [_in_order(Split(split.name, split.dataset, fold, kept_out)) for fold in training]
+
+
+def _in_order(split: Split) -> Split:
+    """A teacher's own test doesn't matter: with the folds in order, students share more of them."""
+    if split.fold is None:
+        return split
+    first, *others = sorted((split.fold, *split.left_out))
+    return dataclasses.replace(split, fold=first, left_out=tuple(others))
 
 
 RECIPES = {
@@ -128,6 +202,15 @@ RECIPES = {
         epochs=20,
         learning_rate=1e-3,
         norm_momentum=0.1,
+    ),
+    "mobilenet_v2": Recipe(
+        network="mobilenet_v2", preset="paper", initial="audioset", epochs=20, learning_rate=1e-3
+    ),
+    "cnn14": Recipe(
+        network="cnn14", preset="paper", initial="audioset", epochs=20, learning_rate=1e-3
+    ),
+    "resnet38": Recipe(
+        network="resnet38", preset="paper", initial="audioset", epochs=20, learning_rate=1e-3
     ),
     "tiny": Recipe(
         network="tiny",

@@ -103,7 +103,7 @@ def ship(
     for experiment in tested:
         if not (results / result_name(experiment)).is_file():
             raise ExportError(f"{results / result_name(experiment)}: missing; run the study first")
-    dataset = load_dataset(study.dataset)
+    dataset = load_dataset(final[0].fit.dataset)
     measured = [read_json(results / result_name(e))["scores"] for e in tested]
     note = (
         f"{len(tested)} folds, each by weights trained without it in the same way; "
@@ -177,9 +177,12 @@ def _export(
 
 def _training(fit: Fit, dataset: Dataset, clips: int) -> Training:
     teacher = "none"
-    if fit.teacher is not None:
-        heard = f"{fit.teacher.network} at {fit.teacher.front_end.rate_hz:,} Hz"
-        teacher = f"{heard}, from {fit.teacher.initial} weights, trained on the same folds"
+    if fit.teachers:
+        first, several = fit.teachers[0], len(fit.teachers) > 1
+        heard = f"{first.network} at {first.front_end.rate_hz:,} Hz"
+        number = f"{len(fit.teachers)} x " if several else ""
+        folds = "folds other than the clip's" if fit.teaching == "unseen" else "the same folds"
+        teacher = f"{number}{heard}, from {first.initial} weights, trained on {folds}"
     folds = (
         f"all {len(dataset.folds)} folds of {dataset.name}"
         if fit.fold is None
@@ -199,9 +202,9 @@ def _training(fit: Fit, dataset: Dataset, clips: int) -> Training:
 
 
 def _method(fit: Fit) -> str:
-    if fit.teacher is None:
+    if not fit.teachers:
         return "labels alone"
-    if fit.teacher.front_end.rate_hz == fit.front_end.rate_hz:
+    if fit.teachers[0].front_end.rate_hz == fit.front_end.rate_hz:
         return "distillation at one rate"
     return "cssd"
 

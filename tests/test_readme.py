@@ -12,7 +12,7 @@ from kilohear.config import load_json
 from kilohear_bench.peers import COVERING
 from kilohear_bench.report import markdown
 from kilohear_bench.run import Run
-from kilohear_training.tables import table_of
+from kilohear_training.tables import read_table
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -26,7 +26,9 @@ def rows(text: str) -> list[str]:
 
 def made_from(source: Path) -> str:
     """Return the Markdown that the project makes of a result file or folder."""
-    return markdown(load_json(Run, source)) if source.name == "run.json" else table_of(source)
+    if source.name == "run.json":
+        return markdown(load_json(Run, source))
+    return read_table(source).markdown()
 
 
 @pytest.mark.parametrize(("source", "text"), SOURCES, ids=[source for source, _ in SOURCES])

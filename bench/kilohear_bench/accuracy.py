@@ -30,9 +30,9 @@ def unseen_clips(card: Card, dataset: str, clips: Sequence[Clip]) -> tuple[list[
     """Return the clips that a bundle's weights never saw, and which they are in words.
 
     The card's training configuration decides. Its `fold` is the fold that was kept for the test,
-    or null where every clip trained; a teacher's fit lies in it under `teacher` and counts as
-    well, since what a teacher saw reaches its student. Data sets are compared by name; ESC-10 is
-    part of ESC-50 and shares its folds.
+    or null where every clip trained, `left_out` are others that weren't trained on; its teachers'
+    fits lie in it under `teachers` and count as well, since what a teacher saw reaches its
+    student. Data sets are compared by name; ESC-10 is part of ESC-50 and shares its folds.
 
     Raises
     ------
@@ -47,10 +47,10 @@ def unseen_clips(card: Card, dataset: str, clips: Sequence[Clip]) -> tuple[list[
             f"({', '.join(card.labels)}); score it on a data set with its own classes"
         )
     kept = _kept_folds(card, dataset)
-    if not kept:
+    if kept is None:
         unseen, words = list(clips), f"all {len(clips)} clips: none of {dataset} was trained on"
     else:
-        if len(kept) > 1 or None in kept:
+        if not kept:
             raise DataError(
                 f"{card.name} was trained on {card.training.dataset} "
                 f"({card.training.shipped_fit}), so no clip of {dataset} can test it; leave out "
@@ -58,7 +58,8 @@ def unseen_clips(card: Card, dataset: str, clips: Sequence[Clip]) -> tuple[list[
                 "a fold"
             )
         unseen = [clip for clip in clips if clip.fold in kept]
-        words = f"{len(unseen)} clips of fold {min(f for f in kept if f is not None)}, "
+        folds = f"fold{'s' * (len(kept) > 1)} {', '.join(str(fold) for fold in sorted(kept))}"
+        words = f"{len(unseen)} clips of {folds}, "
         words += f"kept from training; the other {len(clips) - len(unseen)} dropped"
     if not unseen:
         raise DataError(f"{card.name}: {dataset} holds no clip to test on; {words}")
@@ -123,9 +124,9 @@ def _classes(predictions: Sequence[Prediction]) -> list[str]:
     return sorted({prediction.true for prediction in predictions})
 
 
-def _kept_folds(card: Card, dataset: str) -> set[int | None]:
-    """Return the folds that the fits on `dataset` kept; empty: none trained on it."""
-    kept = set()
+def _kept_folds(card: Card, dataset: str) -> set[int] | None:
+    """Return the folds of `dataset` that no fit trained on; None: no fit heard any of it."""
+    kept: set[int] | None = None
     for fit in _fits(card.training.config):
         if not isinstance(fit.get("dataset"), str) or "fold" not in fit:
             raise DataError(
@@ -134,19 +135,19 @@ def _kept_folds(card: Card, dataset: str) -> set[int | None]:
                 "card's own scores"
             )
         if _family(dataset) in (_family(fit["dataset"]), _family(card.training.dataset)):
-            kept.add(fit["fold"])
+            own = {fold for fold in (fit["fold"], *fit.get("left_out", ())) if fold is not None}
+            kept = own if kept is None else kept & own
     return kept
 
 
 def _fits(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the fit and its teachers."""
-    fit: Any = config
-    while isinstance(fit, dict):
-        yield fit
-        fit = fit.get("teacher")
+    """Yield the fit and its teachers, theirs among them."""
+    yield config
+    for teacher in config.get("teachers", ()):
+        yield from _fits(teacher)
 
 
 def _family(dataset: str) -> str:
     """Return a data set's name as cards, files and options may spell it; ESC-10 is in ESC-50."""
-    name = "".join(c for c in Path(dataset).stem.lower() if c.isalnum())
+    name = "".join(c for c in Path(dataset.partition(":")[0]).stem.lower() if c.isalnum())
     return "esc50" if name == "esc10" else name

@@ -28,7 +28,7 @@ CLIPS = [Clip(Path(f"{fold}.wav"), "loud", fold) for fold in (1, 2, 3)]
 
 
 def fit(dataset: str, fold: int | None, teacher: dict[str, Any] | None = None) -> dict[str, Any]:
-    return {"dataset": dataset, "fold": fold, "teacher": teacher}
+    return {"dataset": dataset, "fold": fold, "teachers": [teacher] if teacher else []}
 
 
 @pytest.mark.parametrize(

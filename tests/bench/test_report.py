@@ -106,7 +106,7 @@ def test_the_terminals_table_names_the_bundle(run: Run) -> None:
 def test_a_fresh_score_uses_the_kept_fold_and_keeps_predictions(
     bundle_factory: Any, training_factory: Any, labelled_csv: Path
 ) -> None:
-    config = {"dataset": "mine.csv", "fold": 2, "teacher": None}
+    config = {"dataset": "mine.csv", "fold": 2, "teachers": []}
     bundle = bundle_factory(training=training_factory(config, "mine"))
     run = run_bench(
         BenchConfig(bundles=(str(bundle),), dataset=str(labelled_csv), memory=False), silent
@@ -121,7 +121,7 @@ def test_a_fresh_score_uses_the_kept_fold_and_keeps_predictions(
 def test_its_own_training_data_is_refused(
     bundle_factory: Any, training_factory: Any, labelled_csv: Path
 ) -> None:
-    config = {"dataset": "mine.csv", "fold": None, "teacher": None}
+    config = {"dataset": "mine.csv", "fold": None, "teachers": []}
     bundle = bundle_factory(training=training_factory(config, "mine"))
     with pytest.raises(DataError, match=r"tiny-test was trained on mine .*card's fold scores"):
         run_bench(BenchConfig(bundles=(str(bundle),), dataset=str(labelled_csv)), silent)

@@ -64,3 +64,11 @@ def test_masks_hold_the_fill() -> None:
     masked = (out[:, 0, :, 0] == -7).sum(dim=1) * SECONDS / 200
     expected = np.minimum(draw.mask_end_s[:, 0], SECONDS) - draw.mask_start_s[:, 0]
     np.testing.assert_allclose(masked.numpy(), expected, atol=2 * SECONDS / 200)
+
+
+@given(st.integers(0, 1000))
+def test_partners_can_be_kept_within_groups(seed: int) -> None:
+    groups = np.array([1, 2, 1, 2, 2, 1])
+    draw = draw_epoch(Augmentation(), CLIPS, SECONDS, seed, 0, groups)
+    np.testing.assert_array_equal(groups[draw.partner], groups)
+    assert sorted(draw.partner) == list(range(CLIPS))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from kilohear_training.distillation import distillation_loss
+from kilohear_training.distillation import averaged_logits, distillation_loss
 
 # Two clips, three classes, worked with exp and log alone in `by_hand`.
 # In float64: at high temperatures float32 leaves few digits of a small divergence.
@@ -91,3 +91,23 @@ def test_teacher_gets_no_gradient() -> None:
     distillation_loss(student(x), teacher(x), torch.zeros(5, dtype=torch.long), 0.5, 2.0).backward()
     assert teacher.weight.grad is None
     assert student.weight.grad is not None
+
+
+def test_several_teachers_answer_by_their_mean_probability() -> None:
+    random = torch.Generator().manual_seed(0)
+    logits = torch.randn(3, 5, 4, generator=random, dtype=torch.float64)
+    may_answer = torch.tensor([[1, 1, 0, 1, 0], [1, 0, 1, 1, 0], [1, 0, 0, 0, 1]], dtype=torch.bool)
+    temperature = 3.0
+    result = averaged_logits(logits, may_answer, temperature)
+    for clip in range(5):
+        answers = [logits[t, clip] for t in range(3) if may_answer[t, clip]]
+        expected = sum((y / temperature).softmax(0) for y in answers) / len(answers)
+        assert isinstance(expected, torch.Tensor)
+        torch.testing.assert_close((result[clip] / temperature).softmax(0), expected)
+
+
+def test_one_answer_is_left_as_it_is() -> None:
+    logits = torch.randn(2, 3, 4)
+    may_answer = torch.tensor([[True, False, True], [False, True, False]])
+    result = averaged_logits(logits, may_answer, 2.0)
+    assert torch.equal(result, torch.stack([logits[0, 0], logits[1, 1], logits[0, 2]]))

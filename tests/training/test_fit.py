@@ -55,7 +55,7 @@ def test_a_finished_run_is_whole_and_found_again(fit: Fit, tmp_path: Path) -> No
 def test_the_name_tells_configurations_apart(fit: Fit) -> None:
     assert fit.name == dataclasses.replace(fit).name
     assert fit.name != dataclasses.replace(fit, seed=2).name
-    assert fit.name != dataclasses.replace(fit, teacher=fit).name
+    assert fit.name != dataclasses.replace(fit, teachers=(fit,)).name
 
 
 KILLED = """
@@ -104,7 +104,7 @@ def test_the_teacher_is_not_changed(fit: Fit, tmp_path: Path) -> None:
     before = (teacher_folder / "weights.pt").read_bytes()
     _, network = load_network(teacher_folder, 2)
     statistics = {k: v.clone() for k, v in network.named_buffers()}
-    run_fit(dataclasses.replace(fit, teacher=teacher, epochs=2), at, quiet)
+    run_fit(dataclasses.replace(fit, teachers=(teacher,), epochs=2), at, quiet)
     assert (teacher_folder / "weights.pt").read_bytes() == before
     _, network = load_network(teacher_folder, 2)
     for name, value in network.named_buffers():
@@ -114,7 +114,7 @@ def test_the_teacher_is_not_changed(fit: Fit, tmp_path: Path) -> None:
 def test_distilling_draws_the_student_to_its_teacher(fit: Fit, tmp_path: Path) -> None:
     at = folders(tmp_path)
     teacher = dataclasses.replace(fit, seed=5)
-    taught = dataclasses.replace(fit, teacher=teacher, alpha=0.0, epochs=30)
+    taught = dataclasses.replace(fit, teachers=(teacher,), alpha=0.0, epochs=30)
     folder = run_fit(taught, at, quiet)
     losses = json.loads((folder / "result.json").read_text())["losses"]
     assert losses[-1] < 0.5 * losses[0]
@@ -129,6 +129,45 @@ def test_impossible_numbers_are_refused(fit: Fit) -> None:
     for wrong in ({"alpha": 1.5}, {"temperature": 0.0}, {"epochs": 0}):
         with pytest.raises(ConfigError, match=str(next(iter(wrong.values())))):
             dataclasses.replace(fit, **wrong)
+
+
+def test_a_fold_that_is_left_out_is_neither_trained_on_nor_tested(fit: Fit, tmp_path: Path) -> None:
+    folder = run_fit(dataclasses.replace(fit, left_out=(2,), epochs=1), folders(tmp_path), quiet)
+    result = json.loads((folder / "result.json").read_text())
+    assert result["training_clips"] == 8
+    assert result["test"]["clips"] == 8
+    with pytest.raises(ConfigError, match="fold 1 is the test fold and in left_out"):
+        dataclasses.replace(fit, left_out=(1,))
+
+
+def test_cross_fitted_teachers_must_leave_every_clip_unseen_once(fit: Fit, tmp_path: Path) -> None:
+    at = folders(tmp_path)
+    quick = dataclasses.replace(fit, epochs=1)
+    without = [dataclasses.replace(quick, left_out=(fold,)) for fold in (2, 3)]
+    taught = dataclasses.replace(quick, teachers=tuple(without), teaching="unseen")
+    assert (run_fit(taught, at, quiet) / "result.json").is_file()
+    lacking = dataclasses.replace(taught, teachers=tuple(without[:1]))
+    with pytest.raises(ConfigError, match="8 of 16 training clips were seen by every teacher"):
+        run_fit(lacking, at, quiet)
+    assert not (at.runs / lacking.name).exists()
+
+
+def test_a_student_of_another_shape_cant_start_from_its_teacher(fit: Fit, tmp_path: Path) -> None:
+    teacher = dataclasses.replace(fit, front_end=FrontEnd.preset("native", 16_000), epochs=1)
+    student = dataclasses.replace(fit, teachers=(teacher,), initial="teacher")
+    with pytest.raises(ConfigError, match="as their front ends differ"):
+        run_fit(student, folders(tmp_path), quiet)
+
+
+def test_a_spoilt_answer_of_the_teacher_is_asked_again(fit: Fit, tmp_path: Path) -> None:
+    at = folders(tmp_path)
+    taught = dataclasses.replace(fit, teachers=(dataclasses.replace(fit, seed=5),), epochs=2)
+    first = torch.load(run_fit(taught, at, quiet) / "weights.pt", weights_only=True)
+    for file in (at.cache / "soft").rglob("*.npy"):
+        file.write_bytes(file.read_bytes()[:90])
+    (at.runs / taught.name / "result.json").unlink()
+    again = torch.load(run_fit(taught, at, quiet) / "weights.pt", weights_only=True)
+    assert all(torch.equal(first[name], again[name]) for name in first)
 
 
 def test_an_unwritable_folder_is_named(fit: Fit, tmp_path: Path) -> None:

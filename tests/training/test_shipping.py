@@ -13,7 +13,8 @@ from kilohear.errors import ExportError
 from kilohear_training.fit import Folders
 from kilohear_training.methods import Recipe
 from kilohear_training.shipping import Choice, export_run, ship
-from kilohear_training.study import Study, run_study
+from kilohear_training.study import Arm, Study, run_study
+from kilohear_training.workers import local_workers
 
 SMALL = Recipe("tiny", "native", "none", epochs=2, learning_rate=1e-3, batch=8)
 ONNX = Choice(runtimes=("onnx",))
@@ -25,13 +26,19 @@ def say_nothing(_export: object) -> None:
 
 @pytest.fixture(scope="module")
 def study(recordings: Path) -> Study:
-    return Study("students", str(recordings), (1, 2, None), (1_000,), ("cssd",), SMALL)
+    return a_study(recordings, (1, 2, None))
+
+
+def a_study(recordings: Path, folds: tuple[int | None, ...]) -> Study:
+    arms = (Arm("tiny", SMALL),)
+    return Study("students", (str(recordings),), arms, (1_000,), ("cssd",), folds=folds)
 
 
 @pytest.fixture(scope="module")
 def root(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("shipping")
-    run_study(study, Folders(root / "runs", root / "cache"), root / "results", jobs=1)
+    folders = Folders(root / "runs", root / "cache")
+    run_study(study, folders, root / "results", local_workers(1), lambda _line: None)
     return root
 
 
@@ -51,7 +58,9 @@ def test_the_card_tells_shipped_weights_from_tested_ones(shipped: Bundle, root: 
     assert "all 3 folds" in card.training.shipped_fit
     accuracy = card.scores[0]
     results = [
-        json.loads((root / "results" / f"tiny-cssd-1000hz-fold{fold}.json").read_text())
+        json.loads(
+            (root / "results" / f"recordings-tiny-cssd-1000hz-seed1-fold{fold}.json").read_text()
+        )
         for fold in (1, 2)
     ]
     folds = [result["scores"]["macro_accuracy"] for result in results]
@@ -85,7 +94,7 @@ def test_a_run_that_kept_a_fold_has_that_score(root: Path, tmp_path: Path) -> No
 def test_a_study_without_a_run_over_all_folds_is_refused(
     recordings: Path, root: Path, tmp_path: Path
 ) -> None:
-    study = Study("students", str(recordings), (1, 2), (1_000,), ("cssd",), SMALL)
+    study = a_study(recordings, (1, 2))
     folders = Folders(root / "runs", root / "cache")
     with pytest.raises(ExportError, match="0 runs over all folds"):
         ship(study, 1_000, folders, root / "results", tmp_path / "out", None, ONNX, say_nothing)

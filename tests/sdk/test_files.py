@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from kilohear.errors import KilohearError
-from kilohear.files import replacing, sha256_of, write_bytes, write_text
+from kilohear.files import replacing, sha256_of, write_array, write_bytes, write_text
 
 
 def test_text_is_written_and_folders_made(tmp_path: Path) -> None:
@@ -40,3 +43,30 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_the_hash_is_sha256(tmp_path: Path) -> None:
     write_bytes(tmp_path / "x", b"kilohear")
     assert sha256_of(tmp_path / "x") == hashlib.sha256(b"kilohear").hexdigest()
+
+
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+import numpy as np
+from kilohear.errors import KilohearError
+from kilohear.files import write_array
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    write_array(Path(sys.argv[1]), np.zeros(10_000))
+except KilohearError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit on file sizes there")
+def test_a_full_disk_is_said_and_costs_nothing_that_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "array.npy"
+    write_array(path, np.arange(3.0))
+    command = [sys.executable, "-c", FULL, str(path)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert str(path) in told
+    assert "free some space and run again" in told
+    np.testing.assert_array_equal(np.load(path), np.arange(3.0))
+    assert [file.name for file in tmp_path.iterdir()] == ["array.npy"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from kilohear.errors import ConfigError, DataError, KilohearError
+from kilohear_training.data_cli import add_data_commands
 
 if TYPE_CHECKING:
     from kilohear.bundle import Export
@@ -54,6 +55,7 @@ def add_commands(app: typer.Typer) -> None:
     study.command("report")(study_report)
     study.command("ship")(study_ship)
     app.add_typer(study, name="study")
+    add_data_commands(app)
 
 
 def train(

@@ -69,7 +69,8 @@ def score(
 def test_scores(
     network: nn.Module, features: Tensor, dataset: Dataset, test: list[int]
 ) -> dict[str, Any]:
-    """Return the scores on the clips `test`, with every clip's target and prediction.
+    """Return the scores on the clips `test`, with every clip's target and prediction,
+    and apart for each recording device where the data set has several.
 
     Parameters
     ----------
@@ -83,7 +84,23 @@ def test_scores(
         for i, target, guess in zip(test, targets, probabilities.argmax(axis=1), strict=True)
     }
     scores = dataclasses.asdict(score(probabilities, targets, dataset.labels))
+    devices = np.array([dataset.clips[i].device for i in test])
+    if devices.any():
+        scores["per_device"] = {
+            device: _of_device(probabilities, targets, devices == device, dataset.labels)
+            for device in sorted(set(devices.tolist()))
+        }
     return {**scores, "clips_target_predicted": clips}
+
+
+def _of_device(
+    probabilities: NDArray[np.float32],
+    targets: NDArray[np.integer],
+    own: NDArray[np.bool_],
+    labels: tuple[str, ...],
+) -> dict[str, float]:
+    scores = score(probabilities[own], targets[own], labels)
+    return {"clips": scores.clips, "macro_accuracy": scores.macro_accuracy}
 
 
 def _bootstrap(correct: NDArray[np.bool_], targets: NDArray[np.integer]) -> tuple[float, float]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kilohear.errors import DataError
 from kilohear_training.data.catalogue import load_dataset
@@ -99,3 +102,37 @@ def test_real_kitchen20_is_whole(data_dir: Path) -> None:
     assert (len(dataset.clips), len(dataset.labels)) == (1_070, 20)
     for fold in dataset.folds:
         dataset.split(fold)
+
+
+def test_a_part_of_the_classes_can_be_named(recordings: Path) -> None:
+    part = load_dataset(f"{recordings}:tone")
+    assert part.labels == ("tone",)
+    assert len(part.clips) == 12
+    assert part.name == "recordings: tone"
+    with pytest.raises(DataError, match="no class 'bark'; the classes are hum, tone"):
+        load_dataset(f"{recordings}:tone,bark")
+
+
+def test_a_class_with_nothing_to_train_on_is_refused(recordings: Path) -> None:
+    dataset = load_dataset(str(recordings))
+    lacking = dataclasses.replace(
+        dataset, clips=tuple(c for c in dataset.clips if c.label == "hum" or c.fold == 2)
+    )
+    assert len(lacking.split(1)[0]) == 12
+    with pytest.raises(DataError, match="class 'tone' has no clips outside fold 2 to train on"):
+        lacking.split(2)
+    with pytest.raises(DataError, match="class 'tone' has no clips outside fold 1, 2"):
+        lacking.split(1, (2,))
+    with pytest.raises(DataError, match="no fold 7"):
+        dataset.split(1, (7,))
+
+
+@given(st.integers(1, 3), st.integers(1, 3))
+def test_folds_left_out_are_in_neither_part(recordings: Path, fold: int, other: int) -> None:
+    dataset = load_dataset(str(recordings))
+    left_out = (other,) if other != fold else ()
+    training, test = dataset.split(fold, left_out)
+    assert {dataset.clips[i].fold for i in test} == {fold}
+    assert not {dataset.clips[i].fold for i in training} & {fold, *left_out}
+    assert len(training) + len(test) == 24 - 8 * len(left_out)
+    assert dataset.validation_fold(fold) != fold

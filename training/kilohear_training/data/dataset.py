@@ -129,11 +129,11 @@ class Dataset:
         return digest.hexdigest()[:16]
 
 
-def read_rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
+def read_rows(path: Path, columns: tuple[str, ...], delimiter: str = ",") -> list[dict[str, str]]:
     """Read a CSV that must have `columns`; raises DataError naming what is wrong."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
+            reader = csv.DictReader(file, delimiter=delimiter)
             missing = [column for column in columns if column not in (reader.fieldnames or ())]
             if missing:
                 raise DataError(
@@ -158,9 +158,10 @@ def find_clip(folder: Path, filename: str, listed_in: Path) -> Path:
     DataError
         Where no such clip is there.
     """
-    for name in (filename, f"{Path(filename).stem}.flac", f"{Path(filename).stem}.wav"):
-        if (folder / name).is_file():
-            return folder / name
+    listed = folder / filename
+    for path in (listed, listed.with_suffix(".flac"), listed.with_suffix(".wav")):
+        if path.is_file():
+            return path
     raise DataError(
         f"{folder / filename}: no such clip, but {listed_in} lists it; "
         "add the file or remove its row"

@@ -383,11 +383,11 @@ def _folders(runs: Path, cache: Path) -> Folders:
 
 
 def _need_torch() -> None:
-    """Refuse, with what to install, where torch is missing; else keep its threads polite."""
+    """Refuse, with what to install, where torch is missing; else set its environment."""
     import importlib.util
-    import os
+
+    from kilohear_training.workers import set_environment
 
     if importlib.util.find_spec("torch") is None:
         raise KilohearError("training needs torch: pip install 'kilohear[training]'")
-    # Spinning threads slow a step several times over when another process is busy.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    set_environment()

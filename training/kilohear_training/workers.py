@@ -20,6 +20,25 @@ from kilohear.errors import KilohearError
 RESTARTS = 3
 """How often a task whose process died is begun again."""
 
+POLITE_AND_FAST = {
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "THP_MEM_ALLOC_ENABLE": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 25),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
+}
+"""Environment of a process that trains, to be set before it imports torch.
+
+Spinning threads slow a step several times over when another process is busy. A training step
+allocates and frees the same large tensors again and again: in huge pages, and kept by glibc instead
+of given back, they cost no page faults, which are a third of a step otherwise.
+"""
+
+
+def set_environment() -> None:
+    """Set `POLITE_AND_FAST` where the user has set nothing; glibc's part counts for children."""
+    for name, value in POLITE_AND_FAST.items():
+        os.environ.setdefault(name, value)
+
 
 @dataclasses.dataclass(frozen=True)
 class Task:
@@ -133,7 +152,12 @@ def ray_workers(address: str) -> Iterator[Workers]:
         raise KilohearError("a cluster needs Ray: pip install 'kilohear[cluster]'") from None
     try:
         _knock(address)
-        ray.init(address=address, log_to_driver=True, include_dashboard=False)
+        ray.init(
+            address=address,
+            log_to_driver=True,
+            include_dashboard=False,
+            runtime_env={"env_vars": POLITE_AND_FAST},
+        )
     except (OSError, ValueError, RuntimeError) as error:
         raise KilohearError(
             f"no Ray cluster answers at {address!r} ({error}); start one with `ray start --head`"
@@ -175,6 +199,7 @@ class _LocalWorkers:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _fresh(self) -> ProcessPoolExecutor:
+        set_environment()
         # Forked processes would inherit torch's locks.
         context = get_context("spawn")
         return ProcessPoolExecutor(self.width, mp_context=context, initializer=_follow_parent)

@@ -44,7 +44,7 @@ def draw_figure2(collection: Collection, path: Path) -> bool:
         _draw_pairs(axis, _own(pairs, (dataset, rate_hz)))
         axis.set_title(f"{dataset}, {rate_hz / 1000:g} kHz", loc="left", fontsize=10, color=INK)
     figure.suptitle(
-        "Fold by fold: finetune, then cssd (measured)",
+        "Fold by fold: finetune, then cssd (measured; blue gains, red loses)",
         x=0.01,
         ha="left",
         fontsize=13,

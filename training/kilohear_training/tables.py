@@ -59,7 +59,11 @@ def table1(collection: Collection, dataset: str) -> Table:
     keys = [k for k in collection.keys if k.dataset == dataset and k.method in METHODS]
     arms = sorted(
         {(key.rate_hz, key.arm) for key in keys},
-        key=lambda at: (-at[0], not any(Key(dataset, *at, m) in collection.cells for m in METHODS)),
+        key=lambda at: (
+            -at[0],
+            not any(Key(dataset, *at, m) in collection.cells for m in METHODS),
+            at[1],
+        ),
     )
     rows: list[tuple[str, ...]] = []
     for rate_hz, arm in arms:
@@ -81,24 +85,26 @@ def table1(collection: Collection, dataset: str) -> Table:
         f"Table 1: {dataset}",
         f"{METRIC_NAMES[metric]}, measured unless marked published: mean ± standard deviation "
         "over test folds, each fold first averaged over its seeds. Gains over finetune are in "
-        "points, with the 95% bootstrap interval over the same clips; then clips won / lost and "
-        "p of the exact sign test on them.",
+        "points, on the seeds that both have, with the 95% bootstrap interval over the same clips; "
+        "then clips won / lost and p of the exact sign test on them.",
         ("Hz", "arm", *METHODS, "gain of basd", "gain of cssd"),
         tuple(rows),
     )
 
 
 def summary(collection: Collection) -> Table:
-    """Return what has been run of Table 1, all data sets in one: the gain of distillation."""
+    """Return the rows of Table 1 that say what distillation gains, all data sets in one."""
     rows: list[tuple[str, ...]] = []
     for dataset in collection.datasets:
         for after in collection.select(dataset=dataset, method="cssd"):
             at = (dataset, after.key.rate_hz, after.key.arm)
             cells = [collection.cells.get(Key(*at, method)) for method in METHODS]
             before = collection.cells.get(Key(*at, BASELINE))
+            if before is None:
+                continue
             texts = [cell_text(cell) if cell else NOT_RUN for cell in cells]
+            told = gain_text(gain(after, before))
             metric = METRIC_NAMES[after.metric]
-            told = gain_text(gain(after, before)) if before else ""
             rows.append((dataset, metric, f"{after.key.rate_hz:,}", after.key.arm, *texts, told))
     return Table(
         "summary",

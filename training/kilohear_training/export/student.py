@@ -86,7 +86,7 @@ def _folded(module: nn.Module) -> nn.Module:
         child = getattr(module, name)
         following = names[position + 1 :]
         # A mean over patches and a scale and shift per channel may change places.
-        if following and isinstance(getattr(module, following[0]), nn.AvgPool2d):
+        if following and isinstance(getattr(module, following[0]), nn.AvgPool2d | nn.Identity):
             following = following[1:]
         norm = getattr(module, following[0]) if following else None
         if isinstance(child, BandNorm):

@@ -74,7 +74,8 @@ class InvertedResidual(nn.Module):
 def _strided(channels: int, out: int, stride: int, groups: int = 1) -> list[nn.Module]:
     return [
         nn.Conv2d(channels, out, 3, padding=1, groups=groups, bias=False),
-        nn.AvgPool2d(stride),
+        # The published layer is there at stride 1 too, where it copies what it gets.
+        nn.AvgPool2d(stride) if stride > 1 else nn.Identity(),
         nn.BatchNorm2d(out),
         nn.ReLU6(inplace=True),
     ]

@@ -143,7 +143,9 @@ def test_another_networks_checkpoint_is_refused_by_its_keys(tmp_path: Path) -> N
     path = tmp_path / "other.pth"
     write_checkpoint(mobilenet_v2(), path)
     network = build("resnet38", 10, PAPER)
-    with pytest.raises(ConfigError, match=r"not a checkpoint of this resnet38: \S+ is .*such keys"):
+    with pytest.raises(
+        ConfigError, match=r"not a checkpoint of this resnet38: \S+ is .*other keys differ"
+    ):
         load_initial(network, "resnet38", str(path))
 
 

@@ -121,3 +121,9 @@ def test_impossible_recipes_are_refused() -> None:
         expand(
             METHODS["cssd"], Split("two", two, 1), 1_000, dataclasses.replace(MN, cross_fitted=True)
         )
+
+
+@pytest.mark.parametrize("wrong", [{"alpha": 1.01}, {"alpha": -0.1}, {"temperature": 0.0}])
+def test_a_loss_that_is_not_defined_is_refused_whatever_the_method(wrong: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match=rf"recipe: {next(iter(wrong))} is "):
+        dataclasses.replace(RECIPES["tiny"], **wrong)

@@ -135,8 +135,8 @@ def load_initial(
     ]
     if wrong:
         raise ConfigError(
-            f"{path}: not a checkpoint of this {name}: {wrong[0]} ({len(wrong)} such keys of "
-            f"{len(own)}); give one of {name} for the same front end"
+            f"{path}: not a checkpoint of this {name}: {wrong[0]} (and {len(wrong) - 1} other keys "
+            f"differ); give one of {name} for the same front end"
         )
     network.load_state_dict(kept, strict=False)
     return tuple(sorted(dropped))

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from kilohear.errors import ConfigError
+
+
+def check_loss(owner: str, alpha: float, temperature: float) -> None:
+    """Raise ConfigError, naming the `owner` and the value, where the loss isn't defined."""
+    if not 0 <= alpha <= 1:
+        raise ConfigError(f"{owner}: alpha is {alpha}; give a weight from 0 to 1")
+    if not 0 < temperature < math.inf:
+        raise ConfigError(f"{owner}: temperature is {temperature}; give a number above 0")
 
 
 def distillation_loss(

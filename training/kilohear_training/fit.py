@@ -28,7 +28,7 @@ from kilohear_training.compute import Compute
 from kilohear_training.data.catalogue import load_dataset
 from kilohear_training.data.dataset import Dataset
 from kilohear_training.data.features import load_features
-from kilohear_training.distillation import distillation_loss
+from kilohear_training.distillation import check_loss, distillation_loss
 from kilohear_training.networks import build
 from kilohear_training.teachers import Teacher, Teachers, cache_key
 
@@ -105,10 +105,7 @@ class Fit:
             )
         if self.fold in self.left_out:
             raise ConfigError(f"fit: fold {self.fold} is the test fold and in left_out; drop one")
-        if not 0 <= self.alpha <= 1:
-            raise ConfigError(f"fit: alpha is {self.alpha}; give a weight from 0 to 1")
-        if self.temperature <= 0:
-            raise ConfigError(f"fit: temperature is {self.temperature}; give a number above 0")
+        check_loss("fit", self.alpha, self.temperature)
         if self.epochs < 1 or self.batch < 2:
             raise ConfigError(
                 f"fit: epochs is {self.epochs} and batch is {self.batch}; give 1 and 2 at least"

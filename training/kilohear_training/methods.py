@@ -10,6 +10,7 @@ from kilohear.errors import ConfigError
 from kilohear.frontend import FrontEnd
 from kilohear_training.augmentation import Augmentation
 from kilohear_training.data.dataset import Dataset
+from kilohear_training.distillation import check_loss
 from kilohear_training.fit import Fit
 
 FULL_RATE_HZ = 16_000
@@ -69,6 +70,7 @@ class Recipe:
     cross_fitted: bool = False
 
     def __post_init__(self) -> None:
+        check_loss("recipe", self.alpha, self.temperature)
         if self.committee < 1:
             raise ConfigError(f"recipe: committee is {self.committee}; give 1 teacher at least")
 

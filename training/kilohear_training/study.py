@@ -230,10 +230,6 @@ class Plan:
     waiting: tuple[Fit, ...]
     untested: tuple[Experiment, ...]
 
-    def teachers(self) -> set[str]:
-        """The names of the fits that teach."""
-        return {teacher.name for fit in self.fits for teacher in fit.teachers}
-
 
 def plan(study: Study, folders: Folders, results: Path) -> Plan:
     """Compare a study with what has been run."""

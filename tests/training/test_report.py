@@ -107,6 +107,18 @@ def test_a_cell_is_the_mean_of_its_folds_over_seeds(collection: Collection) -> N
     assert "2 seeds" in tables.cell_text(cell)
 
 
+def test_before_and_after_are_compared_on_the_seeds_that_both_have(tmp_path: Path) -> None:
+    rows = [result(method="finetune"), result(method="finetune", seed=2, predicted=WORSE)]
+    rows.append(result(method="cssd", seed=2, predicted=WORSE))
+    collection = read_results([write(tmp_path / "results", rows)])
+    key = Key("ESC-10", 1_000, "tiny", "finetune")
+    both = collection.cells[key].shared_with(
+        collection.cells[dataclasses.replace(key, method="cssd")]
+    )
+    assert list(both.results) == [(2, 1)]
+    assert {row[-2] for row in tables.table2(collection, "ESC-10").rows} == {"+0.0"}
+
+
 def test_a_gain_is_the_difference_and_its_interval_holds_it(collection: Collection) -> None:
     cssd = collection.cells[Key("ESC-10", 1_000, "tiny", "cssd")]
     finetune = collection.cells[Key("ESC-10", 1_000, "tiny", "finetune")]

@@ -96,8 +96,8 @@ def _pairs(collection: Collection) -> list[_Pair]:
     for after in collection.select(method="cssd"):
         key = Key(after.key.dataset, after.key.rate_hz, after.key.arm, BASELINE)
         before = collection.cells.get(key)
-        if before is not None:
-            pairs.append((after.key, before, after))
+        if before is not None and set(before.results) & set(after.results):
+            pairs.append((after.key, before.shared_with(after), after.shared_with(before)))
     return pairs
 
 

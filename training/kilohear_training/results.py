@@ -88,6 +88,11 @@ class Cell:
         """How many planned runs aren't there."""
         return len(self.planned - set(self.results))
 
+    def shared_with(self, other: Cell) -> Cell:
+        """Return the cell with the seeds and folds alone that another has too."""
+        shared = {at: result for at, result in self.results.items() if at in other.results}
+        return dataclasses.replace(self, results=shared)
+
     def confusion(self) -> NDArray[np.int64]:
         """Return clips by true and predicted class over all folds and seeds."""
         return np.sum([r["scores"]["confusion"] for r in self.results.values()], axis=0)

@@ -78,7 +78,13 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def cache_root() -> Path:
+    """Return the user's cache folder for kilohear."""
+    named = os.environ.get("XDG_CACHE_HOME")
+    return (Path(named) if named else Path.home() / ".cache") / "kilohear"
+
+
 def data_root() -> Path:
-    """Return the folder of data sets: KILOHEAR_DATA, else the user's cache folder."""
+    """Return the folder of data sets: KILOHEAR_DATA, else in the user's cache folder."""
     named = os.environ.get("KILOHEAR_DATA")
-    return Path(named) if named else Path.home() / ".cache" / "kilohear" / "data"
+    return Path(named) if named else cache_root() / "data"

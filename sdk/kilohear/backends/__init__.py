@@ -13,7 +13,7 @@ from kilohear.errors import BackendError
 
 __all__ = ["Backend", "available", "open_backend"]
 
-_PACKAGES = {"executorch": ("executorch", "torch"), "onnx": ("onnxruntime",)}
+_PACKAGES = {"executorch": "executorch", "onnx": "onnxruntime"}
 
 
 class Backend(Protocol):
@@ -37,12 +37,14 @@ class Backend(Protocol):
 
 
 def available() -> tuple[str, ...]:
-    """Return the runtimes whose packages are installed, the preferred one first."""
-    return tuple(
-        runtime
-        for runtime, packages in _PACKAGES.items()
-        if all(importlib.util.find_spec(package) for package in packages)
-    )
+    """Return the runtimes that can be used here, the preferred one first."""
+    there = [name for name, package in _PACKAGES.items() if importlib.util.find_spec(package)]
+    if "executorch" in there and importlib.util.find_spec("torch") is None:
+        from kilohear.backends.executorch_shim import may_work
+
+        if not may_work():
+            there.remove("executorch")
+    return tuple(there)
 
 
 def open_backend(runtime: str, file: Path, threads: int = 1) -> Backend:
@@ -67,9 +69,9 @@ def open_backend(runtime: str, file: Path, threads: int = 1) -> Backend:
     if threads < 1:
         raise BackendError(f"threads is {threads}; give 1 or more")
     if runtime == "executorch":
-        from kilohear.backends.executorch import ExecutorchBackend
+        from kilohear.backends.executorch import open_executorch
 
-        return ExecutorchBackend(file, threads)
+        return open_executorch(file, threads)
     if runtime == "onnx":
         from kilohear.backends.onnx import OnnxBackend
 

@@ -25,7 +25,8 @@ from kilohear.capture.synthetic import Scene
 from kilohear.classifier import Classifier
 from kilohear.errors import AudioError, KilohearError, RateError
 from kilohear.events import Event, EventDetector
-from kilohear.listener import Listener, Window
+from kilohear.listener import Listener
+from kilohear.student import Window
 
 DEFAULT_BUNDLE = "esc10-1khz"
 COMMANDS = "kilohear.commands"
@@ -128,7 +129,7 @@ def listen(
     """Stream a recording block by block, as a microphone would, with a live display."""
     source = kilohear.open_source(file)
     listener = Listener(bundle, Paced(source) if realtime else source, runtime=runtime)
-    card, console = listener.classifier.card, Console()
+    card, console = listener.classifiers[0].card, Console()
     _print_rates(console, source.name, _rates(listener))
     detector = EventDetector(card.labels, listener.detection)
     events: list[Event] = []
@@ -264,11 +265,11 @@ def _display(labels: tuple[str, ...], window: Window, events: list[Event]) -> Gr
 
 def _rates(listener: Listener) -> dict[str, Any]:
     return {
-        "bundle": listener.classifier.card.name,
-        "runtime": listener.classifier.runtime,
+        "bundle": listener.classifiers[0].card.name,
+        "runtime": listener.classifiers[0].runtime,
         "requested_hz": listener.requested_hz,
         "granted_hz": listener.granted_hz,
-        "effective_hz": listener.effective_hz,
+        "effective_hz": listener.effective_hz[0],
     }
 
 

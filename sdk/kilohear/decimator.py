@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
-from kilohear.errors import RateError
+from kilohear.errors import AudioError, RateError
 from kilohear.polyphase import PolyphaseResampler
 
 
@@ -36,6 +38,8 @@ class Decimator:
                 f"use a recording at {rate_hz:,} Hz or more, or a bundle for a lower rate"
             )
         self._resampler = PolyphaseResampler(granted_hz, rate_hz)
+        self._granted_hz = granted_hz
+        self._taken = 0
 
     @property
     def delay_s(self) -> float:
@@ -47,15 +51,34 @@ class Decimator:
 
         The block is **overwritten with zeros** where it is writable: nothing above the student's
         band outlives this call, but for the filter's own `2 * delay_s` of memory.
+
+        Raises
+        ------
+        AudioError
+            Where a sample is NaN or infinite, naming its time; nothing of the block is taken.
         """
+        if not math.isfinite(np.dot(block, block)):  # one pass: only then is it looked for
+            self._refuse_not_finite(block)
         outputs = self._resampler.push(block)
+        self._taken += len(block)
         if block.flags.writeable:
             block.fill(0)
         return outputs
 
     def flush(self) -> NDArray[np.float32]:
         """End the stream and return the samples still waiting; the filter's memory is cleared."""
+        self._taken = 0
         return self._resampler.flush()
+
+    def _refuse_not_finite(self, block: NDArray[np.floating]) -> None:
+        wrong = np.flatnonzero(~np.isfinite(block))
+        if len(wrong):
+            first = int(wrong[0])
+            time_s = (self._taken + first) / self._granted_hz
+            raise AudioError(
+                f"the sample at {time_s:.3f} s is {block[first]}, expected a finite number; "
+                "check the source"
+            )
 
 
 def decimate(clip: NDArray[np.floating], granted_hz: int, rate_hz: int) -> NDArray[np.float32]:

@@ -13,6 +13,10 @@ class AudioError(KilohearError):
     """A recording or a stream can't be used: unreadable, empty, truncated or not finite."""
 
 
+class SourceLost(AudioError):  # noqa: N818
+    """A live source is gone, for now: unplugged, taken by a call, the link broken."""
+
+
 class RateError(KilohearError):
     """A sampling rate doesn't fit: too low for the student, or not the card's."""
 

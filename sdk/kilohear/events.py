@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,12 +25,41 @@ class Event:
     start_s, end_s
         Seconds since the start of the stream: start of its first window, end of its last; `end_s`
         is None while the sound lasts.
+    bundle
+        Whose label it is, where several listen.
     """
 
     label: str
     probability: float
     start_s: float
     end_s: float | None
+    bundle: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Gap:
+    """Sound that nobody heard, though it was to be heard.
+
+    Attributes
+    ----------
+    start_s, lost_s
+        Where it begins and how long it is, seconds of the stream.
+    cause
+        `capture`: the source dropped samples; `student`: inference was too slow, whole windows were
+        dropped; `outage`: the source was gone.
+    """
+
+    start_s: float
+    lost_s: float
+    cause: Literal["capture", "student", "outage"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Fault:
+    """What keeps the listener from hearing; `reason` says what to do."""
+
+    start_s: float
+    reason: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,11 +75,15 @@ class Detection:
     smoothing_s
         Time constant of the exponential average over windows; the first window starts it, so a
         single window stands for itself. 0: no smoothing.
+    min_duration_s
+        How long the smoothed probability must stay at `threshold_on` before the sound has begun,
+        from the start of one window to that of another; it begins with the first of them then.
     """
 
     threshold_on: float = 0.5
     threshold_off: float = 0.35
     smoothing_s: float = 1.0
+    min_duration_s: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 < self.threshold_on <= 1:
@@ -63,6 +97,10 @@ class Detection:
             )
         if not 0 <= self.smoothing_s < math.inf:
             raise ConfigError(f"detection: smoothing_s is {self.smoothing_s}; give 0 s or more")
+        if not 0 <= self.min_duration_s < math.inf:
+            raise ConfigError(
+                f"detection: min_duration_s is {self.min_duration_s}; give 0 s or more"
+            )
 
 
 @dataclasses.dataclass
@@ -83,10 +121,15 @@ class EventDetector:
         The classes, in the order of the probabilities.
     detection
         Thresholds and smoothing.
+    bundle
+        Written into the events.
     """
 
-    def __init__(self, labels: tuple[str, ...], detection: Detection | None = None) -> None:
+    def __init__(
+        self, labels: tuple[str, ...], detection: Detection | None = None, bundle: str = ""
+    ) -> None:
         self._labels = labels
+        self._bundle = bundle
         self._detection = detection or Detection()
         self._forget()
 
@@ -114,8 +157,12 @@ class EventDetector:
             label, value = self._labels[i], float(probability)
             lasting = self._lasting.get(i)
             if lasting is None and value >= self._detection.threshold_on:
-                self._lasting[i] = _Lasting(start_s, end_s, value)
-                events.append(Event(label, value, start_s, None))
+                began_s = self._rising.setdefault(i, start_s)
+                if start_s - began_s >= self._detection.min_duration_s:
+                    self._lasting[i] = _Lasting(began_s, end_s, value)
+                    events.append(Event(label, value, began_s, None, self._bundle))
+            elif lasting is None:
+                self._rising.pop(i, None)
             elif lasting is not None and value >= self._detection.threshold_off:
                 lasting.end_s, lasting.highest = end_s, max(lasting.highest, value)
             elif lasting is not None:
@@ -140,9 +187,12 @@ class EventDetector:
 
     def _end(self, i: int) -> Event:
         lasting = self._lasting.pop(i)
-        return Event(self._labels[i], lasting.highest, lasting.start_s, lasting.end_s)
+        self._rising.pop(i, None)
+        label = self._labels[i]
+        return Event(label, lasting.highest, lasting.start_s, lasting.end_s, self._bundle)
 
     def _forget(self) -> None:
         self._smoothed: NDArray[np.float64] | None = None
         self._newest_s = 0.0
         self._lasting: dict[int, _Lasting] = {}
+        self._rising: dict[int, float] = {}  # since when each is at threshold_on or above

@@ -52,3 +52,51 @@ def array_source() -> type[ArraySource]:
 @pytest.fixture
 def loudness() -> LoudnessBackend:
     return LoudnessBackend()
+
+
+class Clock:
+    """Seconds that pass only when told to."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+class LiveSource:
+    """A microphone by script: each opening plays the next act.
+
+    An act is a list of blocks (samples,), of exceptions to raise, and of numbers: samples lost
+    before the next block. Each block takes its time on the clock.
+    """
+
+    live = True
+
+    def __init__(self, *acts: list[NDArray[np.float32] | Exception | int], rate_hz: int) -> None:
+        self.acts = list(acts)
+        self.rate_hz = self.requested_hz = rate_hz
+        self.name = "script"
+        self.lost_samples = 0
+        self.closed = 0
+        self.clock = Clock()
+
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        act = self.acts.pop(0) if self.acts else []
+        try:
+            for step in act:
+                if isinstance(step, Exception):
+                    raise step
+                if isinstance(step, int):
+                    self.lost_samples += step
+                    self.clock.now_s += step / self.rate_hz
+                    continue
+                self.clock.now_s += len(step) / self.rate_hz
+                yield step.copy()
+        finally:
+            self.closed += 1
+
+
+@pytest.fixture
+def live_source() -> type[LiveSource]:
+    return LiveSource

@@ -95,3 +95,13 @@ def _run(dog: list[float], detection: Detection = STEADY) -> list[Event]:
     for i, probability in enumerate(dog):
         events += detector.push(np.array([probability]), float(i), i + 1.0)
     return events + detector.flush()
+
+
+def test_a_sound_shorter_than_the_least_duration_is_none() -> None:
+    patient = Detection(0.6, 0.4, smoothing_s=0.0, min_duration_s=2.0)
+    assert _run([0.9, 0.9, 0.1, 0.9, 0.1], patient) == []
+    began, ended = _run([0.1, 0.9, 0.8, 0.7, 0.1], patient)
+    assert began == Event("dog", 0.7, 1.0, None)
+    assert (ended.start_s, ended.end_s) == (1.0, 4.0)
+    with pytest.raises(ConfigError, match="min_duration_s is -1"):
+        Detection(min_duration_s=-1)

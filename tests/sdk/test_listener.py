@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -302,13 +303,17 @@ def test_nothing_above_the_students_rate_is_held(classifier: Classifier, array_s
 
 
 def _reached_from(start: list[object]) -> list[object]:
+    """Everything that objects refer to, but for modules, classes and what all code can reach."""
+    shared = {id(vars(module)) for module in list(sys.modules.values())}
     found: dict[int, object] = {}
     todo = list(start)
     while todo:
         thing = todo.pop()
-        if id(thing) not in found and not isinstance(thing, ModuleType | type):
-            found[id(thing)] = thing
-            todo += gc.get_referents(thing)
+        if id(thing) in found or id(thing) in shared or isinstance(thing, ModuleType | type):
+            continue
+        found[id(thing)] = thing
+        is_function = isinstance(thing, FunctionType)
+        todo += (thing.__closure__ or ()) if is_function else gc.get_referents(thing)
     return list(found.values())
 
 

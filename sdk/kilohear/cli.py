@@ -20,8 +20,10 @@ from rich.text import Text
 import kilohear
 from kilohear import extras
 from kilohear.bundle import Bundle, Card, read_card, shipped
+from kilohear.capture import microphone
 from kilohear.capture.paced import Paced
 from kilohear.capture.synthetic import Scene
+from kilohear.capture.wav import Recording
 from kilohear.classifier import Classifier
 from kilohear.errors import AudioError, KilohearError, RateError
 from kilohear.events import Event, EventDetector
@@ -68,6 +70,7 @@ def build_app() -> typer.Typer:
     app.callback()(_common)
     app.command()(classify)
     app.command()(listen)
+    app.command()(devices)
     app.command()(bundles)
     app.command()(scene)
     for entry in importlib.metadata.entry_points(group=COMMANDS):
@@ -119,16 +122,23 @@ def classify(
 
 
 def listen(
-    file: Annotated[Path, typer.Argument(help="A recording, heard as by a microphone.")],
+    address: Annotated[
+        str,
+        typer.Argument(
+            help="A recording, microphone, microphone:NAME, -?rate_hz=16000, "
+            "tcp://HOST:PORT?rate_hz=16000 or serial:PORT?rate_hz=16000&baud=921600."
+        ),
+    ],
     bundle: BundleOption = DEFAULT_BUNDLE,
     runtime: RuntimeOption = "auto",
     realtime: Annotated[
-        bool, typer.Option(help="At the pace of a microphone, or as fast as it goes.")
+        bool, typer.Option(help="A recording at the pace of a microphone, or as fast as it goes.")
     ] = True,
 ) -> None:
-    """Stream a recording block by block, as a microphone would, with a live display."""
-    source = kilohear.open_source(file)
-    listener = Listener(bundle, Paced(source) if realtime else source, runtime=runtime)
+    """Listen block by block, with a live display; a recording is heard as by a microphone."""
+    source = kilohear.open_source(address)
+    slow = realtime and isinstance(source, Recording)
+    listener = Listener(bundle, Paced(source) if slow else source, runtime=runtime)
     card, console = listener.classifiers[0].card, Console()
     _print_rates(console, source.name, _rates(listener))
     detector = EventDetector(card.labels, listener.detection)
@@ -140,6 +150,20 @@ def listen(
         _update(events, detector.flush())
     console.print(_event_table(f"{source.name}: events", [dataclasses.asdict(e) for e in events]))
     _warn_of_losses(listener)
+
+
+def devices() -> None:
+    """List the microphones and the rates that each grants."""
+    found = microphone.devices()
+    if not found:
+        raise KilohearError("no device here records; plug in a microphone")
+    table = Table(title="microphones", box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("name", "default", "grants Hz"):
+        table.add_column(name)
+    for device in found:
+        rates = ", ".join(f"{hz:,}" for hz in device.rates_hz) or "none of those asked for"
+        table.add_row(Text(device.name), "default" if device.is_default else "", rates)
+    Console().print(table)
 
 
 def bundles() -> None:

@@ -98,6 +98,9 @@ class Listener:
         if not several:
             raise ConfigError("a listener needs a bundle; give one at least")
         loaded = [Bundle.load(b) if isinstance(b, str | Path) else b for b in several]
+        names = [each.card.name for each in loaded]
+        if len(set(names)) < len(names):
+            raise ConfigError(f"bundles {', '.join(names)}: two have one name; give each its own")
         for each in loaded:
             Decimator(self.source.rate_hz, each.card.rate_hz)  # refuses a rate too low
         self.classifiers = tuple(b.open(runtime) if isinstance(b, Bundle) else b for b in loaded)

@@ -14,6 +14,7 @@ import typer
 
 import kilohear
 from kilohear import cli
+from kilohear.capture.microphone import Device
 from kilohear.errors import DataError
 
 Recordings = Callable[..., Path]
@@ -168,3 +169,15 @@ def test_scene_is_written_once(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert cli.main(["scene", str(file), "--seed", "7"]) == 2
     assert "exists" in capsys.readouterr().err
     assert file.read_bytes() == before
+
+
+def test_devices_lists_microphones_or_says_there_are_none(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found: list[Device] = []
+    monkeypatch.setattr("kilohear.capture.microphone.devices", lambda: found)
+    assert cli.main(["devices"]) == 2
+    assert "no device here records" in capsys.readouterr().err
+    found.append(Device("Built-in", True, 2, (8_000, 16_000)))
+    assert cli.main(["devices"]) == 0
+    assert "8,000, 16,000" in capsys.readouterr().out

@@ -173,6 +173,8 @@ def test_two_students_share_a_microphone(
     assert listener.effective_hz == (1_000, 2_000)
     assert {(e.bundle, e.label) for e in listener} == {("low", "loud"), ("high", "loud")}
     assert {waveform.shape[1] for waveform in loudness.waveforms} == {1_000, 2_000}
+    with pytest.raises(ConfigError, match="low, low: two have one name"):
+        Listener([low, low], array_source(_scene(True), 8_000))
     with pytest.raises(ConfigError, match="needs a bundle"):
         Listener([], array_source(_scene(True), 8_000))
 

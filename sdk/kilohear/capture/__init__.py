@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol, runtime_checkable
+from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
+
+from kilohear.errors import ConfigError
 
 __all__ = ["Source", "open_source"]
 
@@ -26,6 +29,9 @@ class Source(Protocol):
         The rate that was granted: that of the blocks.
     lost_samples
         Samples the source had to drop so far. Never hidden: callers report it.
+
+    A source that goes on without us, a microphone or a stream, has `live = True` too. It is read in
+    a thread of its own; where it is gone, `blocks()` raises `SourceLost`, and is called again.
     """
 
     @property
@@ -48,23 +54,69 @@ class Source(Protocol):
         ...
 
 
-def open_source(path: str | Path, block_s: float = 0.1) -> Source:
-    """Open a recording: WAV, FLAC or anything else that soundfile reads.
+def open_source(address: str | Path, block_s: float = 0.1) -> Source:
+    """Open a recording, a microphone or a stream.
 
     Parameters
     ----------
-    path
-        The recording. Several channels are averaged into one.
+    address
+        The path of a recording (WAV, FLAC or anything else that soundfile reads; several channels
+        are averaged into one), or one of
+
+        - `microphone`, `microphone:NAME`: the default one, or one with NAME in its name;
+        - `-?rate_hz=16000`: 16-bit little-endian mono PCM from standard input;
+        - `tcp://HOST:PORT?rate_hz=16000`: the same from a TCP server;
+        - `serial:PORT?rate_hz=16000&baud=921600`: the same from a serial port.
     block_s
         Length of a block, seconds.
 
     Raises
     ------
     AudioError
-        Where the file is missing, empty, truncated, no audio, or holds NaN or infinite samples.
+        Where the file is missing, empty, truncated, no audio, or holds NaN or infinite samples;
+        where there is no such microphone.
+    ConfigError
+        Where an address lacks its rate or has an unknown option.
     ExtraError
-        Where soundfile isn't installed.
+        Where the package that reads it isn't installed.
     """
-    from kilohear.capture.wav import Recording  # soundfile is needed from here on only
+    # Each kind needs its package from here on only.
+    if not isinstance(address, str) or not _is_address(address):
+        from kilohear.capture.wav import Recording
 
-    return Recording(path, block_s)
+        return Recording(address, block_s)
+    plain, _, query = address.partition("?")
+    if plain.startswith("microphone"):
+        from kilohear.capture.microphone import Microphone
+
+        return Microphone(plain.partition(":")[2] or None, block_s=block_s)
+    from kilohear.capture import pcm
+
+    if plain == "-":
+        return pcm.from_stdin(_options(address, query, "rate_hz")["rate_hz"], block_s)
+    if plain.startswith("tcp://"):
+        parts = urlsplit(plain)
+        if not parts.hostname or not parts.port:
+            raise ConfigError(f"{address}: no host and port; give tcp://HOST:PORT?rate_hz=16000")
+        rate_hz = _options(address, query, "rate_hz")["rate_hz"]
+        return pcm.from_tcp(parts.hostname, parts.port, rate_hz, block_s)
+    options = _options(address, query, "rate_hz", "baud")
+    port = plain.removeprefix("serial:")
+    return pcm.from_serial(port, options["rate_hz"], options["baud"], block_s)
+
+
+def _is_address(text: str) -> bool:
+    plain = text.partition("?")[0]
+    return plain in ("-", "microphone") or plain.startswith(("microphone:", "tcp://", "serial:"))
+
+
+def _options(address: str, query: str, *names: str) -> dict[str, int]:
+    """Return an address's options, all of them whole numbers and needed."""
+    given = dict(parse_qsl(query))
+    wrong = [name for name in names if not given.get(name, "").isdigit()] + sorted(
+        given.keys() - set(names)
+    )
+    if wrong:
+        wanted = "&".join(f"{name}=NUMBER" for name in names)
+        raise ConfigError(f"{address}: {wrong[0]} is missing, unknown or no number; give ?{wanted}")
+    return {name: int(given[name]) for name in names}

@@ -88,9 +88,9 @@ def test_scores_are_those_of_the_result_files(name: str) -> None:
     assert set(scores) == {"macro_accuracy", "macro_f1"}
     for metric, score in scores.items():
         folds = [
-            json.loads((results / f"esc10-tiny-cssd-{card.rate_hz}hz-seed1-fold{fold}.json").read_text())[
-                "scores"
-            ][metric]
+            json.loads(
+                (results / f"esc10-tiny-cssd-{card.rate_hz}hz-seed1-fold{fold}.json").read_text()
+            )["scores"][metric]
             for fold in range(1, 6)
         ]
         assert score.kind == "measured"

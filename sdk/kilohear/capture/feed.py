@@ -154,7 +154,7 @@ class Feed:
                 self._switch.wait(RETRY_S)
                 continue
             yield from self._flush()
-            yield from self._rest()
+            self._rest()
         yield from self._flush()
 
     @property
@@ -164,7 +164,8 @@ class Feed:
     def _take(self, block: NDArray[np.float32]) -> Iterator[Item]:
         yield from self._mark_losses()
         if not self._live and self._duty and self._duty.rest_s(self._now_s):
-            yield from () if self._rested else self._flush()
+            if not self._rested:
+                yield from self._flush()
             self._rested = True
             self._taken += len(block)
             block.fill(0)
@@ -180,7 +181,7 @@ class Feed:
         *others, last = self._decimators.items()
         samples = {rate_hz: decimator.push(block.copy()) for rate_hz, decimator in others}
         samples[last[0]] = last[1].push(block)  # zeroes the block; the copies are zeroed too
-        self._taken += round(duration_s * self._source.rate_hz)
+        self._taken += len(block)
         return Part(start_s, duration_s, samples)
 
     def _mark_losses(self) -> Iterator[Item]:
@@ -203,7 +204,8 @@ class Feed:
         if not self._live or block.any():
             self._silent_s = 0.0
             return
-        before_s, self._silent_s = self._silent_s, self._silent_s + self._length_s(block)
+        before_s = self._silent_s
+        self._silent_s += len(block) / self._source.rate_hz
         if before_s < SILENT_S <= self._silent_s:
             yield Fault(
                 self._now_s,
@@ -229,13 +231,12 @@ class Feed:
     def _is_off(self) -> bool:
         return self._switch.is_paused or bool(self._duty and self._duty.rest_s(self._now_s))
 
-    def _rest(self) -> Iterator[Item]:
+    def _rest(self) -> None:
         """Wait, with the source closed, until it is to be heard again."""
         self._rested = True
         if self._duty:
             self._switch.wait(self._duty.rest_s(self._now_s))
         self._switch.wait_while_paused()
-        yield from ()
 
     def _restart_at(self, at_s: float) -> Restart:
         self._base_s, self._taken = at_s, 0
@@ -249,9 +250,6 @@ class Feed:
         rest = {rate_hz: decimator.flush() for rate_hz, decimator in self._decimators.items()}
         if any(len(samples) for samples in rest.values()):
             yield Part(self._now_s, 0.0, rest)
-
-    def _length_s(self, block: NDArray[np.float32]) -> float:
-        return len(block) / self._source.rate_hz
 
 
 class Backlog:

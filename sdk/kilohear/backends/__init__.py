@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kilohear.errors import BackendError
+from kilohear.system import system
 
 __all__ = ["Backend", "available", "open_backend"]
 
-_PACKAGES = {"executorch": "executorch", "onnx": "onnxruntime"}
+_PACKAGES = {"executorch": "executorch", "coreml": "coremltools", "onnx": "onnxruntime"}
+"""What each runtime needs on a desktop; on phones the system brings it."""
 
 
 class Backend(Protocol):
@@ -38,7 +40,14 @@ class Backend(Protocol):
 
 def available() -> tuple[str, ...]:
     """Return the runtimes that can be used here, the preferred one first."""
+    here = system()
+    if here == "android":
+        return ("executorch",)
+    if here == "ios":
+        return ("coreml",)
     there = [name for name, package in _PACKAGES.items() if importlib.util.find_spec(package)]
+    if here != "macos" and "coreml" in there:
+        there.remove("coreml")  # elsewhere coremltools writes models and can't run them
     if "executorch" in there and importlib.util.find_spec("torch") is None:
         from kilohear.backends.executorch_shim import may_work
 
@@ -53,7 +62,7 @@ def open_backend(runtime: str, file: Path, threads: int = 1) -> Backend:
     Parameters
     ----------
     runtime
-        `executorch` or `onnx`.
+        `executorch`, `coreml` or `onnx`.
     file
         The bundle's file for that runtime.
     threads
@@ -68,10 +77,23 @@ def open_backend(runtime: str, file: Path, threads: int = 1) -> Backend:
     """
     if threads < 1:
         raise BackendError(f"threads is {threads}; give 1 or more")
+    here = system()
+    if runtime == "executorch" and here == "android":
+        from kilohear.backends.android import AndroidBackend
+
+        return AndroidBackend(file, threads)
     if runtime == "executorch":
         from kilohear.backends.executorch import open_executorch
 
         return open_executorch(file, threads)
+    if runtime == "coreml" and here == "ios":
+        from kilohear.backends.ios import IosBackend
+
+        return IosBackend(file, threads)
+    if runtime == "coreml":
+        from kilohear.backends.coreml import CoremlBackend
+
+        return CoremlBackend(file, threads)
     if runtime == "onnx":
         from kilohear.backends.onnx import OnnxBackend
 

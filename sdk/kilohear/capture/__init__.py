@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kilohear.errors import ConfigError
+from kilohear.system import system
 
 __all__ = ["Source", "open_source"]
 
@@ -87,9 +88,7 @@ def open_source(address: str | Path, block_s: float = 0.1) -> Source:
         return Recording(address, block_s)
     plain, _, query = address.partition("?")
     if plain.startswith("microphone"):
-        from kilohear.capture.microphone import Microphone
-
-        return Microphone(plain.partition(":")[2] or None, block_s=block_s)
+        return _open_microphone(plain.partition(":")[2] or None, block_s)
     from kilohear.capture import pcm
 
     if plain == "-":
@@ -103,6 +102,22 @@ def open_source(address: str | Path, block_s: float = 0.1) -> Source:
     options = _options(address, query, "rate_hz", "baud")
     port = plain.removeprefix("serial:")
     return pcm.from_serial(port, options["rate_hz"], options["baud"], block_s)
+
+
+def _open_microphone(name: str | None, block_s: float) -> Source:
+    """Open this system's microphone; a phone chooses among its own."""
+    phone = system()
+    if phone == "android":
+        from kilohear.capture.android import AndroidMicrophone
+
+        return AndroidMicrophone(block_s=block_s)
+    if phone == "ios":
+        from kilohear.capture.ios import IosMicrophone
+
+        return IosMicrophone(block_s=block_s)
+    from kilohear.capture.microphone import Microphone
+
+    return Microphone(name, block_s=block_s)
 
 
 def _is_address(text: str) -> bool:

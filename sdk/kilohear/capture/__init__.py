@@ -15,6 +15,10 @@ from kilohear.system import system
 
 __all__ = ["Source", "open_source"]
 
+BLOCK_S = 0.1
+MICROPHONE_BLOCK_S = 0.5
+"""Longer: for as long as a microphone is listened to, every block wakes the processor."""
+
 
 @runtime_checkable
 class Source(Protocol):
@@ -55,7 +59,7 @@ class Source(Protocol):
         ...
 
 
-def open_source(address: str | Path, block_s: float = 0.1) -> Source:
+def open_source(address: str | Path, block_s: float | None = None) -> Source:
     """Open a recording, a microphone or a stream.
 
     Parameters
@@ -69,7 +73,7 @@ def open_source(address: str | Path, block_s: float = 0.1) -> Source:
         - `tcp://HOST:PORT?rate_hz=16000`: the same from a TCP server;
         - `serial:PORT?rate_hz=16000&baud=921600`: the same from a serial port.
     block_s
-        Length of a block, seconds.
+        Length of a block, seconds; None: 0.5 from a microphone, else 0.1.
 
     Raises
     ------
@@ -85,10 +89,12 @@ def open_source(address: str | Path, block_s: float = 0.1) -> Source:
     if not isinstance(address, str) or not _is_address(address):
         from kilohear.capture.wav import Recording
 
-        return Recording(address, block_s)
+        return Recording(address, BLOCK_S if block_s is None else block_s)
     plain, _, query = address.partition("?")
     if plain.startswith("microphone"):
+        block_s = MICROPHONE_BLOCK_S if block_s is None else block_s
         return _open_microphone(plain.partition(":")[2] or None, block_s)
+    block_s = BLOCK_S if block_s is None else block_s
     from kilohear.capture import pcm
 
     if plain == "-":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kilohear import extras
+from kilohear.capture import MICROPHONE_BLOCK_S
 from kilohear.errors import AudioError, RateError, SourceLost
 
 REQUESTED_HZ = (8_000, 16_000, 48_000)
@@ -18,6 +20,18 @@ REQUESTED_HZ = (8_000, 16_000, 48_000)
 
 STALL_S = 2.0
 """A device that gives nothing for longer is lost."""
+
+BUFFER_S = 1.0
+"""What PortAudio may hold for a reader that is late; shorter than a block, no block would come."""
+
+HOLE_S = 0.05
+"""Samples that fall behind the clock by more were lost."""
+
+DRIFT = 5e-4
+"""How far a device's clock may be off this computer's; quartz clocks stay well under 1e-4."""
+
+CHECK_EVERY_S, WATCH_S, WATCH_POLL_S = 30.0, 1.0, 0.02
+"""How often samples are held against the clock, for how long, and how closely."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +92,7 @@ class Microphone:
         self,
         device: str | None = None,
         rates_hz: tuple[int, ...] = REQUESTED_HZ,
-        block_s: float = 0.1,
+        block_s: float = MICROPHONE_BLOCK_S,
     ) -> None:
         sounddevice = _portaudio()
         self._device = device
@@ -103,7 +117,7 @@ class Microphone:
                 channels=1,
                 dtype="float32",
                 blocksize=0,
-                latency="high",
+                latency=max(BUFFER_S, 4 * self._block / self.rate_hz),
             )
             with stream:
                 yield from self._read(stream)
@@ -112,27 +126,72 @@ class Microphone:
             raise SourceLost(f"{self.name}: {error}; plug it in or check its permission") from None
 
     def _read(self, stream: Any) -> Iterator[NDArray[np.float32]]:
-        began, heard, lost = time.monotonic(), 0, self.lost_samples
+        lag = _Lag(self.rate_hz)
         while True:
-            self._wait(stream)
+            self._wait(stream, lag.is_watched)
             frames, overflowed = stream.read(self._block)  # (samples, 1)
-            if overflowed:
-                # PortAudio doesn't say how much; the clock does.
-                due = round((time.monotonic() - began) * self.rate_hz)
-                missing = due - heard - self._block - stream.read_available
-                self.lost_samples = lost + max(self.lost_samples - lost, missing, 1)
-                heard = max(heard, due - self._block - stream.read_available)
-            heard += len(frames)
+            self.lost_samples += lag.push(len(frames), stream.read_available, overflowed)
             yield frames[:, 0].copy()
             frames.fill(0)
 
-    def _wait(self, stream: Any) -> None:
-        """Return once a block is there: a plain read would wait for a dead device for ever."""
-        until = time.monotonic() + STALL_S
-        while stream.read_available < self._block:
+    def _wait(self, stream: Any, closely: bool) -> None:
+        """Return once a block is there: a plain read would wait for a dead device for ever.
+
+        PortAudio can call back instead; over PulseAudio's plugin for ALSA its thread then spins,
+        and takes ten times the processor time.
+        """
+        until = time.monotonic() + STALL_S + self._block / self.rate_hz
+        while (missing := self._block - stream.read_available) > 0:
             if time.monotonic() > until:
                 raise AudioError(f"it gave nothing for {STALL_S:g} s")
-            time.sleep(self._block / self.rate_hz / 8)
+            time.sleep(WATCH_POLL_S if closely else max(missing, self._block // 4) / self.rate_hz)
+
+
+class _Lag:
+    """How far the samples are behind the clock: where that grew, sound was lost.
+
+    PortAudio says that a buffer overflowed, never by how much; of a hole that the system's audio
+    server leaves it knows nothing. Sound comes in bursts, so that the least lag counts, and only
+    while it is watched closely: for a second now and then.
+
+    Parameters
+    ----------
+    rate_hz
+        Of the samples.
+    """
+
+    def __init__(self, rate_hz: int) -> None:
+        self._rate_hz = rate_hz
+        self._began = self._checked = self._watch_from = time.monotonic()
+        self._heard = 0
+        self._usual, self._least = math.inf, math.inf
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether the next block is wanted as soon as it is there."""
+        return time.monotonic() >= self._watch_from
+
+    def push(self, samples: int, waiting: int, overflowed: bool) -> int:
+        """Count what was read and what waits; return how many samples were lost before it."""
+        self._heard += samples
+        now = time.monotonic()
+        lag = now - self._began - (self._heard + waiting) / self._rate_hz
+        if overflowed:
+            return self._lose(max(lag - min(self._usual, self._least, lag), 1 / self._rate_hz))
+        if now < self._watch_from:
+            return 0
+        self._least = min(self._least, lag)
+        if now < self._watch_from + WATCH_S:
+            return 0
+        hole = self._least - min(self._usual, self._least)
+        self._usual = min(self._least, self._usual + DRIFT * (now - self._checked))
+        self._checked, self._watch_from, self._least = now, now + CHECK_EVERY_S, math.inf
+        return self._lose(hole) if hole > HOLE_S else 0
+
+    def _lose(self, seconds: float) -> int:
+        lost = round(seconds * self._rate_hz)
+        self._heard += lost
+        return lost
 
 
 def _portaudio() -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
+from contextlib import closing
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,13 +21,45 @@ class PortAudioError(Exception):
     """As sounddevice's."""
 
 
-class Stream:
-    """Gives `total` samples that count upwards; says once that it overflowed."""
+RATE_HZ = 16_000
 
-    def __init__(self, total: int, overflow_at: int | None) -> None:
-        self.given, self.total, self.overflow_at = 0, total, overflow_at
+
+class Clock:
+    """Seconds that pass while somebody sleeps, and by a millisecond each time somebody looks."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def monotonic(self) -> float:
+        self.now_s += 0.001
+        return self.now_s
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
+
+class Stream:
+    """A device that records while the clock goes, from its opening until `ends_s` after it.
+
+    What it records comes in bursts. A hole (after_s, length_s, flagged) is sound that it loses, and
+    says so with the next read or never. `drift` is how much faster its own clock goes.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        ends_s: float = 1e9,
+        burst_s: float = 0.01,
+        hole: tuple[float, float, bool] | None = None,
+        drift: float = 0.0,
+    ) -> None:
+        self.clock, self.ends_s, self.burst_s = clock, ends_s, burst_s
+        self.hole, self.drift = hole, drift
+        self.given, self.overflow_due = 0, hole is not None and hole[2]
+        self.opened_s = 0.0
 
     def __enter__(self) -> Stream:
+        self.opened_s = self.clock.now_s
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -33,14 +67,30 @@ class Stream:
 
     @property
     def read_available(self) -> int:
-        return self.total - self.given
+        bursts = int((self.clock.now_s - self.opened_s) * (1 + self.drift) / self.burst_s)
+        return round(RATE_HZ * self._heard_s(bursts * self.burst_s)) - self.given
 
     def read(self, size: int) -> tuple[Any, bool]:
-        overflowed = self.overflow_at is not None and self.given >= self.overflow_at
-        self.overflow_at = None if overflowed else self.overflow_at
+        assert size <= self.read_available, "a read that would wait"
         frames = np.arange(self.given, self.given + size, dtype=np.float32)[:, None] / 65_536
         self.given += size
+        is_past = self.hole is not None and self.given > RATE_HZ * self.hole[0]
+        overflowed = is_past and self.overflow_due
+        self.overflow_due = self.overflow_due and not overflowed
         return frames, overflowed
+
+    def _heard_s(self, elapsed_s: float) -> float:
+        elapsed_s = min(elapsed_s, self.ends_s)
+        if self.hole is None or elapsed_s <= self.hole[0]:
+            return elapsed_s
+        return max(self.hole[0], elapsed_s - self.hole[1])
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    return clock
 
 
 @pytest.fixture
@@ -77,7 +127,6 @@ def portaudio(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         _initialize=lambda: setattr(fake, "scans", fake.scans + 1),
     )
     monkeypatch.setitem(sys.modules, "sounddevice", fake)
-    monkeypatch.setattr(module, "STALL_S", 0.05)
     return fake
 
 
@@ -101,28 +150,58 @@ def test_what_is_not_there_or_grants_nothing_is_refused(portaudio: SimpleNamespa
         Microphone()
 
 
-def test_a_device_that_stalls_is_lost_and_opened_again(portaudio: SimpleNamespace) -> None:
-    portaudio.streams += [Stream(3_200, None), Stream(1_600, None)]
-    source = Microphone()
+def test_a_device_that_stalls_is_lost_and_opened_again(
+    portaudio: SimpleNamespace, clock: Clock
+) -> None:
+    portaudio.streams += [Stream(clock, ends_s=0.25), Stream(clock, ends_s=0.1)]
+    source = Microphone(block_s=0.1)
     heard: list[int] = []
     for _ in range(2):
-        with pytest.raises(SourceLost, match=r"Built-in: it gave nothing for .* plug it in"):
+        with pytest.raises(SourceLost, match=r"Built-in: it gave nothing for 2 s; plug it in"):
             heard.extend(len(block) for block in source.blocks())
     assert heard == [1_600, 1_600, 1_600]
     assert portaudio.scans == 2
     assert [settings["samplerate"] for settings in portaudio.opened] == [16_000, 16_000]
 
 
-def test_an_overflow_is_counted_by_the_clock(
-    portaudio: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("block_s", [0.1, 3.0])
+def test_a_block_of_any_length_comes_and_finds_room(
+    portaudio: SimpleNamespace, clock: Clock, block_s: float
 ) -> None:
-    portaudio.streams.append(Stream(4_800, overflow_at=1_600))
-    ticks = iter([0.0] + [0.1] * 2 + [0.7] * 20)  # half a second passes before the second block
-    monkeypatch.setattr(module.time, "monotonic", lambda: next(ticks, 9.0))
+    portaudio.streams.append(Stream(clock))
+    assert len(next(Microphone(block_s=block_s).blocks())) == round(block_s * RATE_HZ)
+    assert portaudio.opened[-1]["latency"] >= max(1.0, 2 * block_s)
+
+
+def listened(stream: Stream, seconds: float) -> Microphone:
+    """Read about so many seconds from a device."""
+    sounddevice = sys.modules["sounddevice"]
+    sounddevice.streams.append(stream)
     source = Microphone()
-    blocks = source.blocks()
-    next(blocks)
-    assert source.lost_samples == 0
-    next(blocks)
-    assert source.lost_samples > 1_600
-    blocks.close()  # pyright: ignore[reportAttributeAccessIssue]
+    with closing(source.blocks()) as blocks:  # pyright: ignore[reportArgumentType]
+        for block in itertools.islice(blocks, round(2 * seconds)):
+            assert len(block) == RATE_HZ / 2
+    return source
+
+
+@pytest.mark.usefixtures("portaudio")
+@pytest.mark.parametrize("flagged", [True, False])
+def test_a_loss_has_the_length_that_the_clock_says(clock: Clock, flagged: bool) -> None:
+    stream = Stream(clock, hole=(40.2, 0.8, flagged))
+    assert listened(stream, 40).lost_samples == 0
+    stream = Stream(clock, hole=(40.2, 0.8, flagged))
+    lost_s = listened(stream, 80).lost_samples / RATE_HZ
+    assert lost_s == pytest.approx(0.8, abs=0.05)
+
+
+@pytest.mark.usefixtures("portaudio")
+def test_a_flagged_loss_is_known_at_once(clock: Clock) -> None:
+    lost_s = listened(Stream(clock, hole=(40.2, 0.8, True)), 41).lost_samples / RATE_HZ
+    assert lost_s == pytest.approx(0.8, abs=0.05)
+
+
+@pytest.mark.usefixtures("portaudio")
+@pytest.mark.parametrize("burst_s", [0.001, 0.17, 0.4, 0.5])
+@pytest.mark.parametrize("drift", [-1e-4, 0.0, 1e-4])
+def test_bursts_and_another_clock_are_no_loss(clock: Clock, burst_s: float, drift: float) -> None:
+    assert listened(Stream(clock, burst_s=burst_s, drift=drift), 1_000).lost_samples == 0

@@ -46,7 +46,7 @@ class Gap:
         Where it begins and how long it is, seconds of the stream.
     cause
         `capture`: the source dropped samples; `student`: inference was too slow, whole windows were
-        dropped; `outage`: the source was gone.
+        dropped; `outage`: the source was gone, or gave nothing but exact zeros.
     """
 
     start_s: float

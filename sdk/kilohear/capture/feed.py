@@ -18,7 +18,7 @@ from kilohear.errors import ConfigError, SourceLost
 from kilohear.events import Fault, Gap
 
 SILENT_S = 2.0
-"""A microphone that gives exact zeros for longer isn't in a silent room: it is muted or broken."""
+"""A microphone that gives exact zeros for longer isn't in a silent room: it is muted or gone."""
 
 FILL_S = 1.0
 """Samples lost up to this length are replaced by zeros, so that windows keep their times."""
@@ -154,8 +154,12 @@ class Feed:
                 self._switch.wait(RETRY_S)
                 continue
             yield from self._flush()
+            yield from self._end_silence()
             self._rest()
         yield from self._flush()
+        yield from self._end_silence()
+        if self._gone:
+            yield self._outage(self._clock() - opened)
 
     @property
     def _now_s(self) -> float:
@@ -173,8 +177,7 @@ class Feed:
         if self._rested:
             self._rested = False
             yield self._restart_at(self._now_s)
-        yield from self._mark_silence(block)
-        yield self._decimate(block)
+        yield from self._hear(block)
 
     def _decimate(self, block: NDArray[np.float32]) -> Part:
         start_s, duration_s = self._now_s, len(block) / self._source.rate_hz
@@ -199,23 +202,44 @@ class Feed:
             yield gap
             yield self._restart_at(gap.start_s + lost_s)
 
-    def _mark_silence(self, block: NDArray[np.float32]) -> Iterator[Item]:
-        """Say so once when a live source has given nothing but zeros for too long."""
-        if not self._live or block.any():
-            self._silent_s = 0.0
-            return
-        before_s = self._silent_s
-        self._silent_s += len(block) / self._source.rate_hz
-        if before_s < SILENT_S <= self._silent_s:
+    @property
+    def _is_silent(self) -> bool:
+        return self._silent_s >= SILENT_S
+
+    def _hear(self, block: NDArray[np.float32]) -> Iterator[Item]:
+        """Yield the block's part, unless a live source has given nothing but zeros for too long.
+
+        An audio server gives zeros, and no error, when the microphone is unplugged.
+        """
+        is_zero = self._live and not block.any()
+        block_s = len(block) / self._source.rate_hz
+        if self._is_silent:
+            if is_zero:
+                self._silent_s += block_s
+                self._taken += len(block)
+                return
+            yield from self._end_silence()
+            yield self._restart_at(self._now_s)
+        yield self._decimate(block)
+        self._silent_s = self._silent_s + block_s if is_zero else 0.0
+        if self._is_silent:
+            yield from self._flush()
             yield Fault(
                 self._now_s,
-                f"{self._source.name} gives exact zeros for {SILENT_S:g} s; it is muted, blocked "
-                "or used by another app: check its switch and the permission",
+                f"{self._source.name} gives exact zeros for {SILENT_S:g} s; it is muted, blocked, "
+                "unplugged or used by another app: check its switch and the permission",
             )
+
+    def _end_silence(self) -> Iterator[Item]:
+        """Say how long nothing but zeros came, where that was too long."""
+        if self._is_silent:
+            yield Gap(self._now_s - self._silent_s, self._silent_s, "outage")
+        self._silent_s = 0.0
 
     def _lose(self, reason: str) -> Iterator[Item]:
         if not self._gone:
             yield from self._flush()
+            yield from self._end_silence()
             yield Fault(self._now_s, reason)
         self._gone = True
 
@@ -223,10 +247,13 @@ class Feed:
         """Go on at the time by the clock, less the block that has just been heard."""
         at_s = max(self._now_s, elapsed_s - block / self._source.rate_hz)
         if self._gone:
-            yield Gap(self._now_s, at_s - self._now_s, "outage")
+            yield self._outage(at_s)
             self._lost = self._source.lost_samples
         self._gone = self._rested = False
         yield self._restart_at(at_s)
+
+    def _outage(self, until_s: float) -> Gap:
+        return Gap(self._now_s, max(0.0, until_s - self._now_s), "outage")
 
     def _is_off(self) -> bool:
         return self._switch.is_paused or bool(self._duty and self._duty.rest_s(self._now_s))

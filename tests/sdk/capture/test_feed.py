@@ -116,6 +116,42 @@ def test_exact_zeros_from_a_microphone_are_a_fault_once(
     assert all("muted" in fault.reason and 2.5 < fault.start_s < 3.1 for fault in said)
 
 
+def test_zeros_that_last_are_an_outage_with_its_length(live_source: Any) -> None:
+    silence = [np.zeros(RATE_HZ // 10, np.float32)] * 50
+    before, after = noise(1.0), noise(1.0, seed=1)
+    found = items(live_source([before, *silence, after], rate_hz=RATE_HZ))
+    fault, gap, restart = marks(found)
+    assert isinstance(fault, Fault)
+    assert gap == Gap(pytest.approx(1.0), pytest.approx(5.0), "outage")  # type: ignore[arg-type]
+    assert restart == Restart(pytest.approx(6.0))  # type: ignore[arg-type]
+    heard = np.concatenate([before, np.zeros(2 * RATE_HZ, np.float32)])
+    np.testing.assert_array_equal(
+        joined(found),
+        np.concatenate([decimate(heard, RATE_HZ, 1_000), decimate(after, RATE_HZ, 1_000)]),
+    )
+
+
+@pytest.mark.parametrize("ending", [[], [SourceLost("unplugged")]])
+def test_zeros_to_the_end_are_an_outage_too(live_source: Any, ending: list[Any]) -> None:
+    silence = [np.zeros(RATE_HZ // 10, np.float32)] * 50
+    found = items(live_source([noise(1.0), *silence, *ending], rate_hz=RATE_HZ))
+    gaps = [item for item in found if isinstance(item, Gap)]
+    assert [(gap.start_s, gap.lost_s) for gap in gaps][:1] == [pytest.approx((1.0, 5.0))]
+
+
+def test_an_outage_that_a_stop_ends_has_its_length(
+    live_source: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = live_source([noise(1.0), SourceLost("unplugged")], rate_hz=RATE_HZ)
+
+    def stop(switch: Switch, _seconds: float) -> None:
+        source.clock.now_s += 7.0
+        switch.set(stopped=True)
+
+    monkeypatch.setattr(Switch, "wait", stop)
+    assert marks(items(source)) == [Fault(1.0, "unplugged"), Gap(1.0, 7.0, "outage")]
+
+
 def test_silence_in_a_recording_is_silence(array_source: Any) -> None:
     assert marks(items(array_source(np.zeros(5 * RATE_HZ, np.float32), RATE_HZ))) == []
 

@@ -1,7 +1,5 @@
 """kilohear: sound and activity recognition that listens at 1-2 kHz."""
 
-from importlib.metadata import version
-
 from kilohear import errors
 from kilohear.bundle import Bundle, Card, shipped
 from kilohear.capture import Source, open_source
@@ -11,7 +9,7 @@ from kilohear.events import Detection, Event
 from kilohear.frontend import FrontEnd
 from kilohear.listener import Listener
 
-__version__ = version("kilohear")
+__version__: str
 
 __all__ = [
     "Bundle",
@@ -29,3 +27,12 @@ __all__ = [
     "open_source",
     "shipped",
 ]
+
+
+def __getattr__(name: str) -> str:
+    """Look the version up only when asked: what reads it takes 2 MB."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("kilohear")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,9 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kilohear.errors import ConfigError
-from kilohear.polyphase import PolyphaseResampler
+from kilohear.polyphase import PolyphaseResampler, strided_rows
 
 PRESETS = ("paper", "panns32", "cropped", "native", "mn04")
+
+FRAMES_AT_ONCE = 128
+"""More in one go leave the processor's cache: three times as slow for a clip of 10 s at 16 kHz."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -179,7 +182,7 @@ class FrontEnd:
         """The power that `floor_db` stands for."""
         return 10.0 ** (self.floor_db / 10.0)
 
-    @property
+    @cached_property
     def live_bands(self) -> int:
         """How many of the `bands` begin below the waveform's Nyquist frequency."""
         return int(np.sum(self._edges_hz[:-2] < self.rate_hz / 2))
@@ -235,20 +238,29 @@ class FrontEnd:
         """Return a stream that gives the same features block by block."""
         return LogMelStream(self)
 
+    @cached_property
+    def _sparse_bank(self) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.intp]]:
+        """The bank's weights that aren't 0, band by band: bins, weights, where each band starts."""
+        is_used = self.filter_bank != 0
+        is_used[0] |= ~is_used.any(axis=0)  # each band needs an entry: an empty one has weight 0
+        bands, bins = np.nonzero(is_used.T)
+        starts = np.searchsorted(bands, np.arange(self.live_bands))
+        return bins, self.filter_bank[bins, bands], starts
+
     def _log_mel_of_frames(self, frames: NDArray[np.float64]) -> NDArray[np.float32]:
         """Features of frames (n, window), (n, features)."""
-        pad = (self.fft - self.window) // 2
-        placed = np.zeros((len(frames), self.fft))
-        placed[:, pad : pad + self.window] = frames * self.taper
-        power = np.abs(np.fft.rfft(placed)) ** 2  # (n, bins)
-        # einsum sums in one fixed order, so a stream and a whole clip agree bit for bit.
-        live = np.einsum("nb,bm->nm", power, self.filter_bank)
-        values = np.full((len(frames), self.features), self.floor_db)
+        # Where the window stands among the points turns phases only: rfft puts it first.
+        spectrum = np.fft.rfft(frames * self.taper, self.fft)
+        power = spectrum.real**2 + spectrum.imag**2  # (n, bins)
+        bins, weights, starts = self._sparse_bank
+        live = np.zeros((len(frames), self.features))  # dead bands hold no power
+        # reduceat sums in one fixed order, so a stream and a whole clip agree bit for bit.
+        live[:, : self.live_bands] = np.add.reduceat(power[:, bins] * weights, starts, axis=1)
         if self.compression == "db":
-            values[:, : self.live_bands] = 10 * np.log10(np.maximum(live, self.floor_power))
+            # numpy's natural logarithm is twice as fast as its log10.
+            values = np.log(np.maximum(live, self.floor_power)) * (10 / np.log(10))
         else:
-            values[:] = np.log(self.floor_power)
-            values[:, : self.live_bands] = np.log(live + self.floor_power)
+            values = np.log(live + self.floor_power)
         offset, divisor = self.normalisation
         return ((values + offset) / divisor).astype(np.float32)
 
@@ -303,10 +315,12 @@ class LogMelStream:
         span = front_end.fft if front_end.centred else front_end.window
         if not self._started or len(self._samples) < span:
             return np.empty((0, front_end.features), np.float32)
-        rows = np.lib.stride_tricks.sliding_window_view(self._samples, span)[:: front_end.hop]
-        pad = (span - front_end.window) // 2
-        features = front_end._log_mel_of_frames(rows[:, pad : pad + front_end.window])
-        self._samples = self._samples[len(rows) * front_end.hop :].copy()
+        window, hop = front_end.window, front_end.hop
+        count = 1 + (len(self._samples) - span) // hop
+        frames = strided_rows(self._samples, (span - window) // 2, window, hop, count)
+        parts = [frames[i : i + FRAMES_AT_ONCE] for i in range(0, count, FRAMES_AT_ONCE)]
+        features = np.concatenate([front_end._log_mel_of_frames(part) for part in parts])
+        self._samples = self._samples[count * hop :].copy()
         return features
 
 

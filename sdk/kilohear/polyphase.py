@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from fractions import Fraction
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kilohear.errors import RateError
+
+T = TypeVar("T", bound=np.generic)
 
 PASS_EDGE = 0.9
 """Pass-band edge over the lower Nyquist frequency; the stop band begins at 1.0."""
@@ -31,6 +33,18 @@ def kaiser_low_pass(pass_hz: float, stop_hz: float, rate_hz: float) -> NDArray[n
     return taps / taps.sum()
 
 
+def strided_rows(samples: NDArray[T], start: int, length: int, step: int, count: int) -> NDArray[T]:
+    """Return overlapping stretches of contiguous `samples` as a view, shape (count, length).
+
+    Row `i` begins at `start + i * step`. numpy's `sliding_window_view` does the same and takes
+    longer than all that the rows are then used for. Raises ValueError where a row leaves the
+    samples.
+    """
+    size = samples.itemsize
+    shape, strides = (count, length), (step * size, size)
+    return np.ndarray(shape, samples.dtype, samples.data, start * size, strides)
+
+
 class PolyphaseResampler:
     """Change the rate of a stream of blocks; a stream equals the whole clip bit for bit.
 
@@ -48,10 +62,10 @@ class PolyphaseResampler:
         for name, rate_hz in (("input", rate_in_hz), ("output", rate_out_hz)):
             if rate_hz != int(rate_hz) or rate_hz <= 0:
                 raise RateError(f"the {name} rate is {rate_hz!r} Hz; give a whole number above 0")
-        ratio = Fraction(int(rate_out_hz), int(rate_in_hz))
         self.rate_in_hz, self.rate_out_hz = int(rate_in_hz), int(rate_out_hz)
-        self._up, self._down = ratio.numerator, ratio.denominator
-        if ratio == 1:
+        common = math.gcd(self.rate_in_hz, self.rate_out_hz)
+        self._up, self._down = self.rate_out_hz // common, self.rate_in_hz // common
+        if self._up == self._down:
             taps = np.ones(1)
         else:
             nyquist_hz = min(rate_in_hz, rate_out_hz) / 2
@@ -124,12 +138,12 @@ class PolyphaseResampler:
         ready = max(((last + 1) * up - half - 1) // down + 1, self._given)
         outputs = np.empty(ready - self._given, np.float32)
         if len(outputs):
-            windows = np.lib.stride_tricks.sliding_window_view(samples, per_phase)
             # Outputs `up` apart share a phase, and their windows lie `down` apart: no copies.
             for n in range(self._given, min(self._given + up, ready)):
                 end, phase = divmod(n * down + half, up)
                 own = outputs[n - self._given :: up]
-                rows = windows[end - per_phase + 1 - self._first :: down][: len(own)]
+                start = end - per_phase + 1 - self._first
+                rows = strided_rows(samples, start, per_phase, down, len(own))
                 # vecdot runs one dot product of fixed length a row: no dependence on the rest.
                 own[:] = np.vecdot(rows, self._phases[phase])
         self._given = ready

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kilohear.errors import ConfigError
-from kilohear.frontend import PRESETS, FrontEnd
+from kilohear.frontend import FRAMES_AT_ONCE, PRESETS, FrontEnd
 from kilohear.polyphase import PolyphaseResampler
 
 RATES_HZ = [1_000, 2_000, 4_000, 8_000, 16_000]
@@ -83,6 +83,26 @@ def test_silence_is_finite_and_constant(preset: str) -> None:
     features = FrontEnd.preset(preset, 1_000).log_mel(np.zeros(2_000, np.float32))
     assert np.all(features == features.ravel()[0])
     assert np.isfinite(features).all()
+
+
+def test_a_band_that_holds_no_point_of_the_dft_stays_at_the_floor() -> None:
+    front_end = FrontEnd(
+        rate_hz=1_000, window_s=0.032, hop_s=0.032, fft=32, bands=40, low_hz=20.0, high_hz=500.0
+    )
+    is_empty = ~front_end.filter_bank.any(axis=0)
+    features = front_end.log_mel(_noise(1_000))
+    assert 0 < is_empty.sum() < 40
+    assert np.all(features[:, is_empty] == np.float32(front_end.floor_db))
+    assert np.all(features[:, ~is_empty] > front_end.floor_db)
+
+
+def test_a_long_clip_is_the_same_as_its_frames_one_by_one() -> None:
+    front_end = FrontEnd.preset("native", 1_000)
+    count = 2 * FRAMES_AT_ONCE + 3
+    clip = _noise(front_end.window + (count - 1) * front_end.hop)
+    starts = range(0, count * front_end.hop, front_end.hop)
+    alone = [front_end.log_mel(clip[start : start + front_end.window]) for start in starts]
+    np.testing.assert_array_equal(front_end.log_mel(clip), np.concatenate(alone))
 
 
 def test_an_unknown_preset_is_refused() -> None:

@@ -1,7 +1,5 @@
 """kilohear: sound and activity recognition that listens at 1-2 kHz."""
 
-from importlib.metadata import version
-
 from kilohear import errors
 from kilohear.bundle import Bundle, Card, shipped
 from kilohear.capture import Source, open_source
@@ -11,7 +9,7 @@ from kilohear.events import Detection, Event
 from kilohear.frontend import FrontEnd
 from kilohear.listener import Listener
 
-__version__ = version("kilohear")
+__version__ = "0.1.0"
 
 __all__ = [
     "Bundle",

@@ -167,12 +167,12 @@ class FrontEnd:
         """The rate at which the spectrum is computed."""
         return self.upsample_to_hz or self.rate_hz
 
-    @property
+    @cached_property
     def window(self) -> int:
         """Frame length in samples at `analysis_hz`."""
         return round(self.window_s * self.analysis_hz)
 
-    @property
+    @cached_property
     def hop(self) -> int:
         """Frame distance in samples at `analysis_hz`."""
         return round(self.hop_s * self.analysis_hz)

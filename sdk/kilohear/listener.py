@@ -149,7 +149,7 @@ class Listener:
 
     async def __aiter__(self) -> AsyncIterator[Heard]:
         """Yield what `hear` does, without blocking the event loop."""
-        import asyncio  # a third of the time that importing kilohear would take
+        import asyncio  # it brings ssl: 8 MB that nobody else needs
 
         heard = self.hear()
         try:

@@ -36,9 +36,8 @@ def kaiser_low_pass(pass_hz: float, stop_hz: float, rate_hz: float) -> NDArray[n
 def strided_rows(samples: NDArray[T], start: int, length: int, step: int, count: int) -> NDArray[T]:
     """Return overlapping stretches of contiguous `samples` as a view, shape (count, length).
 
-    Row `i` begins at `start + i * step`. numpy's `sliding_window_view` does the same and takes
-    longer than all that the rows are then used for. Raises ValueError where a row leaves the
-    samples.
+    Row `i` begins at `start + i * step`. numpy's `sliding_window_view` does the same, but costs as
+    much as filtering a short block does. Raises ValueError where a row leaves the samples.
     """
     size = samples.itemsize
     shape, strides = (count, length), (step * size, size)

@@ -11,6 +11,8 @@ EXTRAS = {
     "ai_edge_litert": "peers",
     "coremltools": "coreml",
     "executorch": "executorch",
+    "kaldi_native_fbank": "peers",
+    "librosa": "peers",
     "matplotlib": "bench",
     "onnx": "training",
     "onnxruntime": "onnx",
@@ -21,6 +23,7 @@ EXTRAS = {
     "sklearn": "training",
     "sounddevice": "microphone",
     "soundfile": "files",
+    "threadpoolctl": "peers",
     "torch": "training",
     "torchao": "training",
 }

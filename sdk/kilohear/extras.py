@@ -11,6 +11,7 @@ EXTRAS = {
     "ai_edge_litert": "peers",
     "coremltools": "coreml",
     "executorch": "executorch",
+    "jnius": "android",
     "matplotlib": "bench",
     "onnx": "training",
     "onnxruntime": "onnx",

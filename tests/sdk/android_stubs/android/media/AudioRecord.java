@@ -111,8 +111,23 @@ public class AudioRecord {
         throw new UnsupportedOperationException("read(short[], int, int, int)");
     }
 
+    /** For the Kotlin guide; a script that is over gives what is left, then 0. */
     public int read(float[] audioData, int offsetInFloats, int sizeInFloats, int readMode) {
-        throw new UnsupportedOperationException("read(float[], int, int, int)");
+        ByteBuffer bytes = ByteBuffer.allocateDirect(4 * sizeInFloats);
+        int filled = 0;
+        while (filled < sizeInFloats) {
+            int got = read(bytes, 4 * (sizeInFloats - filled), READ_NON_BLOCKING);
+            if (got <= 0) {
+                return filled > 0 ? filled : got;
+            }
+            bytes.order(ByteOrder.nativeOrder()).asFloatBuffer().get(audioData, offsetInFloats + filled, got / 4);
+            filled += got / 4;
+        }
+        return filled;
+    }
+
+    public int getSampleRate() {
+        return rateHz;
     }
 
     public int read(ByteBuffer audioBuffer, int sizeInBytes) {

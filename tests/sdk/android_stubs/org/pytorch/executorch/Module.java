@@ -25,7 +25,7 @@ public class Module {
     }
 
     public static Module load(final String modelPath, int loadMode, int numThreads) {
-        if (loadMode != LOAD_MODE_FILE) {
+        if (loadMode != LOAD_MODE_FILE && loadMode != LOAD_MODE_MMAP) {
             throw new IllegalArgumentException("loadMode " + loadMode);
         }
         return new Module(modelPath, numThreads);

@@ -71,12 +71,11 @@ def _exported(student: WaveformStudent, example: Tensor) -> onnx.ModelProto:
 
 def _quantised(model: onnx.ModelProto, calibration: Tensor) -> onnx.ModelProto:
     import onnx
-    from onnxruntime.quantization import QuantType, quantize_static
-
+    quantization = extras.load("onnxruntime.quantization")
     with tempfile.TemporaryDirectory() as folder:
         whole, quantised = Path(folder, "whole.onnx"), Path(folder, "quantised.onnx")
         onnx.save_model(model, whole)
-        quantize_static(
+        quantization.quantize_static(
             whole,
             quantised,
             cast(Any, _Waveforms(calibration.numpy())),  # their base class is optional here
@@ -84,8 +83,8 @@ def _quantised(model: onnx.ModelProto, calibration: Tensor) -> onnx.ModelProto:
             op_types_to_quantize=list(_QUANTISED),
             per_channel=True,
             reduce_range=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8,
         )
         return onnx.load_model(quantised)
 

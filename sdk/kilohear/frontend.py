@@ -14,9 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kilohear.errors import ConfigError
+from kilohear.finite import require_finite
 from kilohear.polyphase import PolyphaseResampler, strided_rows
 
 PRESETS = ("paper", "panns32", "cropped", "native", "mn04")
+MOST_HZ = 1_000_000
+"""More than any sound card samples: what a damaged card or file announces beyond is refused."""
 
 FRAMES_AT_ONCE = 128
 """More in one go leave the processor's cache: three times as slow for a clip of 10 s at 16 kHz."""
@@ -77,10 +80,20 @@ class FrontEnd:
     dead_bands: Literal["floor", "drop"] = "drop"
 
     def __post_init__(self) -> None:
-        whole = {"window_s": self.window_s, "hop_s": self.hop_s}
-        for name, seconds in whole.items():
-            if round(seconds * self.analysis_hz) < 1:
-                raise ConfigError(f"front end: {name} is {seconds} s, under one sample")
+        most = {"rate_hz": MOST_HZ, "reference_hz": MOST_HZ, "fft": MOST_HZ, "bands": 4_096}
+        if self.upsample_to_hz is not None:
+            most["upsample_to_hz"] = MOST_HZ
+        for name, limit in most.items():
+            if not 1 <= getattr(self, name) <= limit:
+                raise ConfigError(
+                    f"front end: {name} is {getattr(self, name)}; give 1 to {limit:,}"
+                )
+        for name in ("window_s", "hop_s"):
+            seconds = getattr(self, name)
+            if not 0.5 < seconds * self.analysis_hz <= MOST_HZ:
+                raise ConfigError(
+                    f"front end: {name} is {seconds} s, under one sample or over {MOST_HZ:,}"
+                )
         if self.hop > self.window:
             raise ConfigError(
                 f"front end: hop_s is {self.hop_s}, longer than window_s {self.window_s}; "
@@ -276,12 +289,21 @@ class LogMelStream:
             else None
         )
         self._samples = np.empty(0)
+        self._taken = 0
         self._started = not front_end.centred
         # A centred frame of `fft` points begins this much before its window does.
         self._margin = front_end.fft // 2 if front_end.centred else 0
 
     def push(self, block: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Take a block (samples,) at `rate_hz`; return the frames it completes, (n, features)."""
+        """Take a block (samples,) at `rate_hz`; return the frames it completes, (n, features).
+
+        Raises
+        ------
+        AudioError
+            Where a sample is NaN or infinite, naming its time; nothing of the block is taken.
+        """
+        require_finite(block, self._front_end.rate_hz, self._taken)
+        self._taken += len(block)
         fresh = self._upsampler.push(block) if self._upsampler else block
         self._samples = np.concatenate([self._samples, np.asarray(fresh, np.float64)])
         return self._take_frames()

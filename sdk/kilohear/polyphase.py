@@ -18,6 +18,9 @@ PASS_EDGE = 0.9
 STOP_DB = 92.0
 """Design attenuation; leaves room for float32 coefficients under the promised 80 dB."""
 
+_MOST_RATIO = 50_000
+"""Of the filter's rate to the Nyquist frequency: some 3 million taps, 12 MB."""
+
 
 def kaiser_low_pass(pass_hz: float, stop_hz: float, rate_hz: float) -> NDArray[np.float64]:
     """Return a linear-phase low-pass of odd length, unity gain at 0 Hz, shape (taps,).
@@ -68,6 +71,12 @@ class PolyphaseResampler:
             taps = np.ones(1)
         else:
             nyquist_hz = min(rate_in_hz, rate_out_hz) / 2
+            # From Kaiser's formula: the taps grow with what both rates have to be raised to.
+            if rate_in_hz * self._up / nyquist_hz > _MOST_RATIO:
+                raise RateError(
+                    f"{int(rate_in_hz):,} Hz to {int(rate_out_hz):,} Hz needs a filter of "
+                    "millions of taps; record at a common rate such as 16,000 or 44,100 Hz"
+                )
             taps = kaiser_low_pass(PASS_EDGE * nyquist_hz, nyquist_hz, rate_in_hz * self._up)
         self._half = len(taps) // 2
         per_phase = -(-len(taps) // self._up)

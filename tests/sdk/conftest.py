@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+# These run in a process of their own that plays an Android app: see test_on_java.py.
+collect_ignore_glob = [] if "ANDROID_ARGUMENT" in os.environ else ["*test_android*.py"]
 
 
 @dataclasses.dataclass
@@ -100,3 +105,13 @@ class LiveSource:
 @pytest.fixture
 def live_source() -> type[LiveSource]:
     return LiveSource
+
+
+@pytest.fixture
+def phone() -> Any:
+    """The Java class by which a test says what the phone does; a phone like new."""
+    from jnius import autoclass
+
+    phone = autoclass("phone.Phone")
+    phone.reset()
+    return phone

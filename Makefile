@@ -20,7 +20,7 @@ demo: $(VENV)/demo.stamp
 test: lint
 	$(BIN)/pytest
 
-# Leave the machine alone meanwhile: a quarter of an hour. PARTS="--part start" measures one.
+# Leave the machine alone meanwhile: under ten minutes. PARTS="--part start" measures one.
 PEER := runs/peers/mobilenet_v2-16khz
 
 benchmark: $(PEER)/card.json

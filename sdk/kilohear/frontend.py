@@ -190,7 +190,7 @@ class FrontEnd:
         """Frame distance in samples at `analysis_hz`."""
         return round(self.hop_s * self.analysis_hz)
 
-    @property
+    @cached_property
     def floor_power(self) -> float:
         """The power that `floor_db` stands for."""
         return 10.0 ** (self.floor_db / 10.0)
@@ -200,7 +200,7 @@ class FrontEnd:
         """How many of the `bands` begin below the waveform's Nyquist frequency."""
         return int(np.sum(self._edges_hz[:-2] < self.rate_hz / 2))
 
-    @property
+    @cached_property
     def features(self) -> int:
         """Features per frame: the last axis of the log-mel."""
         return self.bands if self.dead_bands == "floor" else self.live_bands
@@ -268,7 +268,7 @@ class FrontEnd:
         bins, weights, starts = self._sparse_bank
         live = np.zeros((len(frames), self.features))  # dead bands hold no power
         # reduceat sums in one fixed order, so a stream and a whole clip agree bit for bit.
-        live[:, : self.live_bands] = np.add.reduceat(power[:, bins] * weights, starts, axis=1)
+        live[:, : self.live_bands] = np.add.reduceat(power.take(bins, 1) * weights, starts, 1)
         if self.compression == "db":
             # numpy's natural logarithm is twice as fast as its log10.
             values = np.log(np.maximum(live, self.floor_power)) * (10 / np.log(10))

@@ -102,16 +102,19 @@ def _label_rows(part: Part) -> Iterable[tuple[str, str, str]]:
 
 def _log_mel_rows(part: Part) -> Iterable[tuple[str, str, str]]:
     times = part.of("cpu_time")
-    for rate_hz in (16_000, 1_000):
-        ours = times[subject_name(OURS, rate_hz, "whole")]
+    for ours in times.values():
+        about = ours.conditions
+        if about["library"] != OURS or about["way"] == "decimated" or about["rate_hz"] == 2_000:
+            continue
         beside = [
             f"{m.conditions['library']} {_factor(m)}"
             for m in times.values()
-            if m.conditions["library"] != OURS
-            and (m.conditions["rate_hz"], m.conditions["way"]) == (rate_hz, "whole")
+            if m is not ours
+            and (m.conditions["rate_hz"], m.conditions["way"]) == (about["rate_hz"], about["way"])
         ]
+        way = "in blocks of 0.1 s" if about["way"] == "blocks" else "of a whole clip"
         yield (
-            f"log-mel at {rate_hz // 1000} kHz, seconds of sound a CPU second",
+            f"log-mel {way} at {about['rate_hz'] // 1000} kHz, seconds of sound a CPU second",
             _factor(ours),
             ", ".join(beside) or "no peer was measured",
         )

@@ -22,7 +22,7 @@ def test_the_command_measures_a_part_alone(
     (part,) = load_parts(out).values()
     assert all(m.kind == "measured" and len(m.samples) == 30 for m in part.measurements)
     assert str(tmp_path) not in (out / "logmel.json").read_text()
-    assert "log-mel at 1 kHz" in capsys.readouterr().out
+    assert "log-mel in blocks of 0.1 s at 1 kHz" in capsys.readouterr().out
 
 
 def test_wrong_configurations_are_refused() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.sdk.apple import BUFFERS, DIRTY, POOLS, QUEUES, THREADS, Phone, compile_toolbox
 
 
 @dataclasses.dataclass
@@ -100,3 +102,17 @@ class LiveSource:
 @pytest.fixture
 def live_source() -> type[LiveSource]:
     return LiveSource
+
+
+@pytest.fixture(scope="session")
+def toolbox(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+    return compile_toolbox(tmp_path_factory.mktemp("apple"))
+
+
+@pytest.fixture
+def phone(toolbox: ctypes.CDLL) -> Iterator[Phone]:
+    """A phone by script; whatever a test does, nothing of it may be left in the system."""
+    phone = Phone(toolbox)
+    yield phone
+    left = [phone.count(what) for what in (QUEUES, BUFFERS, THREADS, DIRTY, POOLS)]
+    assert left == [0, 0, 0, 0, 0], "queues, buffers, threads, buffers not overwritten, pools"

@@ -16,9 +16,10 @@ from kilohear.errors import ExtraError
 def test_a_library_import_touches_numpy_only() -> None:
     program = (
         "import sys, kilohear\n"
-        "from kilohear.capture import paced, synthetic, wav\n"
+        "from kilohear.backends import coreml, ios\n"
+        "from kilohear.capture import ios, paced, synthetic, wav\n"
         "heavy = {'typer', 'click', 'rich', 'soundfile', 'torch', 'onnxruntime', 'executorch',"
-        " 'scipy', 'librosa', 'kilohear_training', 'kilohear_bench'}\n"
+        " 'scipy', 'librosa', 'coremltools', 'pyobjus', 'kilohear_training', 'kilohear_bench'}\n"
         "print(*sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run(

@@ -19,6 +19,7 @@ EXTRAS = {
     "onnxscript": "training",
     "pooch": "bench",
     "psutil": "bench",
+    "pyobjus": "ios",
     "serial": "serial",
     "sklearn": "training",
     "sounddevice": "microphone",

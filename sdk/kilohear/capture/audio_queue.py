@@ -301,17 +301,22 @@ class AudioQueue:
         )
         for _ in range(BUFFERS):
             buffer = _Reference()
-            self._require(
-                toolbox.AudioQueueAllocateBuffer(queue, size, ctypes.byref(buffer)),
-            )
+            self._require(toolbox.AudioQueueAllocateBuffer(queue, size, ctypes.byref(buffer)))
             self._buffers.append(buffer)
             self._require(toolbox.AudioQueueEnqueueBuffer(queue, buffer, 0, None))
         self._require(toolbox.AudioQueueStart(queue, None))
 
-    def _take(self, _user: object, queue: int, reference: ctypes._Pointer[Buffer], *rest) -> None:
+    def _take(
+        self,
+        _user: object,
+        queue: int,
+        reference: ctypes._Pointer[Buffer],
+        time: ctypes._Pointer[TimeStamp],
+        *_: object,
+    ) -> None:
         """Take a filled buffer's block; the system's thread is in here."""
         try:
-            self._hand_over(reference.contents, rest[0].contents)
+            self._hand_over(reference.contents, time.contents)
         except BaseException as error:  # must not pass through the system's frames
             self._fail(repr(error))
         _overwrite(reference.contents)

@@ -91,7 +91,9 @@ def test_scores_are_those_of_the_result_files(name: str) -> None:
     for metric, score in scores.items():
         folds = [
             json.loads(
-                (results / f"esc10-tiny-patient-cssd-{card.rate_hz}hz-seed1-fold{fold}.json").read_text()
+                (
+                    results / f"esc10-tiny-patient-cssd-{card.rate_hz}hz-seed1-fold{fold}.json"
+                ).read_text()
             )["scores"][metric]
             for fold in range(1, 6)
         ]

@@ -203,8 +203,8 @@ class Bundle:
 
     def open(
         self,
-        runtime: Literal["auto", "executorch", "onnx"] | str = "auto",
-        precision: Precision = "float32",
+        runtime: Literal["auto", "executorch", "onnx", "coreml"] | str = "auto",
+        precision: Precision | None = None,
         threads: int = 1,
     ) -> Classifier:
         """Load the bundle's file into a runtime.
@@ -212,10 +212,12 @@ class Bundle:
         Parameters
         ----------
         runtime
-            `auto`: ExecuTorch where it is installed and the bundle has a file for it, else ONNX
-            Runtime. `Classifier.runtime` says which it is.
+            `auto`: ExecuTorch where it is installed and the bundle has a file for it, else Core ML
+            on a Mac, else ONNX Runtime; on an iPhone Core ML. `Classifier.runtime` says which it
+            is.
         precision
-            Of the weights: `float32`, `float16` or `int8`.
+            Of the weights: `float32`, `float16` or `int8`; None: `float32`, and `float16` for Core
+            ML, whose files have no other.
         threads
             Threads that one inference may use.
 
@@ -231,16 +233,18 @@ class Bundle:
 
         if runtime == "auto":
             runtime = self._preferred(precision)
-        export = self.export(runtime, precision)
+        export = self.export(runtime, precision or _usual(runtime))
         return Classifier(self, open_backend(runtime, self.path / export.file, threads))
 
-    def _preferred(self, precision: Precision) -> str:
+    def _preferred(self, precision: Precision | None) -> str:
         from kilohear.backends import available
 
         installed = available()
         if not installed:
             raise ExtraError("no runtime is installed; run: pip install 'kilohear[onnx]'")
-        held = {e.runtime for e in self.card.exports if e.precision == precision}
+        held = {
+            e.runtime for e in self.card.exports if e.precision == (precision or _usual(e.runtime))
+        }
         return next((runtime for runtime in installed if runtime in held), installed[0])
 
     def require_rate(self, rate_hz: int) -> None:
@@ -250,6 +254,11 @@ class Bundle:
                 f"{self.card.name} takes {self.card.rate_hz:,} Hz, the waveform is at "
                 f"{rate_hz:,} Hz; resample with kilohear.Decimator or choose another bundle"
             )
+
+
+def _usual(runtime: Runtime | str) -> Precision:
+    """Return the precision of a runtime's files where none is asked for."""
+    return "float16" if runtime == "coreml" else "float32"
 
 
 def shipped() -> dict[str, Path]:

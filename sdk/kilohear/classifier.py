@@ -33,7 +33,7 @@ class Classifier:
 
     @property
     def runtime(self) -> str:
-        """The runtime in use: `executorch` or `onnx`."""
+        """The runtime in use: `executorch`, `onnx` or `coreml`."""
         return self.backend.runtime
 
     def __call__(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -21,6 +21,7 @@ EXTRAS = {
     "onnxscript": "training",
     "pooch": "bench",
     "psutil": "bench",
+    "pyobjus": "ios",
     "serial": "serial",
     "sklearn": "training",
     "sounddevice": "microphone",

@@ -61,7 +61,7 @@ class Listener:
     source
         A recording's path, `microphone` or another address of `open_source`, or any Source.
     runtime
-        `auto`, `executorch` or `onnx`; see `Bundle.open`.
+        `auto`, `executorch`, `onnx` or `coreml`; see `Bundle.open`.
     detection
         Thresholds and smoothing.
     report

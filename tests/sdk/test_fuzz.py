@@ -261,8 +261,8 @@ def test_a_damaged_model_file_is_refused_and_ends_no_process(runtime: str, tmp_p
     """Damage is found by its hash; this is what happens where somebody vouched for rubbish.
 
     In a process of its own: what C++ reads beyond a buffer would end this one. ExecuTorch verifies
-    the program, but XNNPACK trusts its own part of it: about one damaged file in 500 still ends the
-    process, so these seeds show that the program is verified, not that any file is safe.
+    the program, but XNNPACK trusts its own part of it: once in many hundred a damaged file still
+    ends the process, so these seeds show that the program is verified, not that any file is safe.
     """
     pytest.importorskip("executorch" if runtime == "executorch" else "onnxruntime")
     done = subprocess.run(

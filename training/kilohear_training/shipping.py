@@ -26,7 +26,7 @@ from kilohear_training.fit import Fit, Folders, load_network
 from kilohear_training.methods import Experiment
 from kilohear_training.study import Study, result_name
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 CALIBRATION_CLIPS = 96
 GATE_CLIPS = 64
 

@@ -1,4 +1,4 @@
-// esc10-1khz 1.0.0 in a Kotlin app: capture, decimator, student. Made from the bundle's card.
+// esc10-1khz 1.1.0 in a Kotlin app: capture, decimator, student. Made from the bundle's card.
 package org.kilohear
 
 import android.media.AudioFormat

@@ -71,6 +71,7 @@ def _exported(student: WaveformStudent, example: Tensor) -> onnx.ModelProto:
 
 def _quantised(model: onnx.ModelProto, calibration: Tensor) -> onnx.ModelProto:
     import onnx
+
     quantization = extras.load("onnxruntime.quantization")
     with tempfile.TemporaryDirectory() as folder:
         whole, quantised = Path(folder, "whole.onnx"), Path(folder, "quantised.onnx")

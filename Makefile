@@ -1,5 +1,5 @@
-# The two commands a newcomer needs: `make demo` and `make test`.
-# Both make .venv and install into it; nothing else on the machine is touched.
+# What a newcomer needs: `make demo`, `make test` and `make benchmark`.
+# All make .venv and install into it; nothing else on the machine is touched.
 
 PYTHON ?= python3
 VENV := .venv
@@ -12,13 +12,22 @@ endif
 # Spinning threads slow each other down several times over on a busy machine.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test lint clean
+.PHONY: benchmark demo test lint clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/kilohear demo
 
 test: lint
 	$(BIN)/pytest
+
+# Leave the machine alone meanwhile: under ten minutes. PARTS="--part start" measures one.
+PEER := runs/peers/mobilenet_v2-16khz
+
+benchmark: $(PEER)/card.json
+	$(BIN)/kilohear bench-speed --peer-bundle $(PEER) --out bench/results/speed $(PARTS)
+
+$(PEER)/card.json: $(VENV)/test.stamp training/benchmarks/untrained_bundle.py
+	$(BIN)/python training/benchmarks/untrained_bundle.py --out $(PEER)
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff format --check

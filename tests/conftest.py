@@ -106,7 +106,7 @@ def card_factory() -> Callable[..., Card]:
 
 @pytest.fixture
 def bundle_factory(tmp_path: Path) -> Callable[..., Path]:
-    def factory(name: str = "tiny", **options: object) -> Path:
+    def factory(name: str = "tiny", /, **options: object) -> Path:
         return make_bundle(tmp_path / name, **options)  # type: ignore[arg-type]
 
     return factory

@@ -12,6 +12,8 @@ from kilohear.config import load_json
 from kilohear_bench.peers import COVERING
 from kilohear_bench.report import markdown
 from kilohear_bench.run import Run
+from kilohear_bench.speed.part import load_parts
+from kilohear_bench.speed.report import readme_table
 from kilohear_training.tables import read_table
 
 ROOT = Path(__file__).parents[1]
@@ -28,6 +30,8 @@ def made_from(source: Path) -> str:
     """Return the Markdown that the project makes of a result file or folder."""
     if source.name == "run.json":
         return markdown(load_json(Run, source))
+    if source.name == "speed":
+        return readme_table(load_parts(source))
     return read_table(source).markdown()
 
 

@@ -1,4 +1,4 @@
-"""The commands `kilohear bench`, `kilohear bench-yamnet` and `kilohear demo`."""
+"""The commands `kilohear bench`, `bench-speed`, `bench-yamnet` and `demo`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 def add_commands(app: typer.Typer) -> None:
     """Add the bench's commands to `kilohear`."""
     app.command()(bench)
+    app.command("bench-speed")(bench_speed)
     app.command("bench-yamnet")(bench_yamnet)
     app.command()(demo)
 
@@ -66,6 +67,47 @@ def bench(
     for note in notes(run):
         console.print(f"- {note}", highlight=False, markup=False)
     console.print(f"written: {folder}", highlight=False, markup=False, soft_wrap=True)
+
+
+def bench_speed(
+    part: Annotated[
+        list[str] | None,
+        typer.Option(help="logmel, label, listening or start; again for more. [all]"),
+    ] = None,
+    peer_bundle: Annotated[
+        list[Path] | None, typer.Option(help="A bundle to compare with; again for more.")
+    ] = None,
+    yamnet: Annotated[
+        Path | None, typer.Option(help="YAMNet as .tflite. [the one in KILOHEAR_DATA/yamnet]")
+    ] = None,
+    rounds: Annotated[int, typer.Option(help="Timed rounds, 30 or more.")] = 100,
+    listen_s: Annotated[float, typer.Option(help="Sound of each listening run, s.")] = 3_600,
+    paced_s: Annotated[
+        float, typer.Option(help="Sound of each run at the speed of sound, s; 0: none.")
+    ] = 60,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="A folder; parts measured anew replace those there. [runs/speed-TIME]",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Measure speed in four parts, beside librosa, torch, kaldi, YAMNet and other bundles."""
+    from kilohear_bench.report import default_folder
+    from kilohear_bench.speed.run import SpeedConfig, run_speed
+
+    config = SpeedConfig(
+        parts=tuple(part or ()),
+        peer_bundles=tuple(peer_bundle or ()),
+        yamnet=yamnet,
+        rounds=rounds,
+        listen_s=listen_s,
+        paced_s=paced_s,
+    )
+    folder = out or default_folder("speed")
+    typer.echo(run_speed(config, folder, _say))
+    typer.echo(f"written: {folder}")
 
 
 def bench_yamnet(

@@ -22,7 +22,8 @@ class Measurement:
     Attributes
     ----------
     name
-        The quantity: `latency`, `peak_memory`, `file_size`, `macro_accuracy` or `macro_f1`.
+        The quantity: `latency`, `cpu_time`, `cpu_share`, `peak_memory`, `resident_memory`,
+        `file_size`, `macro_accuracy` or `macro_f1`.
     subject
         What was measured: a bundle with its runtime and precision.
     samples

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
+from kilohear import extras
 from kilohear.bundle import Bundle
-from kilohear.errors import BackendError
+from kilohear_bench.fresh import run_fresh
 from kilohear_bench.latency import noise_window
 from kilohear_bench.subject import Subject
 
@@ -28,24 +29,8 @@ def measure_peak(subject: Subject) -> dict[str, Any]:
     BackendError
         Where the process fails.
     """
-    command = [sys.executable, "-m", __name__, str(subject.bundle.path)]
-    command += [subject.export.runtime, subject.export.precision]
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise BackendError(
-            f"{subject.name}: the process that measures memory took over {_TIMEOUT_S} s; "
-            "leave memory out with --no-memory"
-        ) from None
-    if done.returncode:
-        last = (done.stderr.strip() or "no message").splitlines()[-1]
-        raise BackendError(
-            f"{subject.name}: the process that measures memory failed ({last}); "
-            "try kilohear classify with this bundle and runtime"
-        )
-    return json.loads(done.stdout.splitlines()[-1])
+    arguments = [str(subject.bundle.path), subject.export.runtime, subject.export.precision]
+    return run_fresh(__name__, arguments, f"memory of {subject.name}", _TIMEOUT_S)
 
 
 def peak_bytes() -> tuple[int, str]:
@@ -64,6 +49,14 @@ def peak_bytes() -> tuple[int, str]:
     scale = 1 if sys.platform == "darwin" else 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
     return peak, "ru_maxrss of a fresh process"
+
+
+def resident_bytes() -> int:
+    """Return this process's resident memory now, in bytes."""
+    statm = Path("/proc/self/statm")
+    if statm.is_file():
+        return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return extras.load("psutil").Process().memory_info().rss
 
 
 def _main(path: str, runtime: str, precision: str) -> None:

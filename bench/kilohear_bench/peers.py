@@ -10,6 +10,8 @@ import datetime
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -160,14 +162,9 @@ def run_yamnet(bundle_name: str, runtime: str, model: Path, windows: int, say: S
         )
     yamnet = Yamnet(model)
     calls, used = _student_calls(bundle, runtime)
-    clip = _clip()
-    whole = range(0, len(clip) - PATCH + 1, PATCH)
-    covering = range(0, len(clip), PATCH)
-    usual = range(0, len(clip) - PATCH + HOP, HOP)
-    calls[WHOLE_PATCHES] = lambda: yamnet.label(clip, whole)
-    calls[COVERING] = lambda: yamnet.label(clip, covering)
-    calls[USUAL_HOP] = lambda: yamnet.label(clip, usual)
-    used |= {name: _litert_version() for name in (WHOLE_PATCHES, COVERING, USUAL_HOP)}
+    of_yamnet = yamnet_calls(yamnet)
+    calls |= of_yamnet
+    used |= dict.fromkeys(of_yamnet, litert_version())
     say(f"{windows} rounds of {', '.join(calls)}")
     samples = time_in_turns(calls, windows, 2 * WARM_UP)
     latencies = tuple(
@@ -198,6 +195,17 @@ def run_yamnet(bundle_name: str, runtime: str, model: Path, windows: int, say: S
         peer_sha256=sha256_of(model),
         latencies=latencies,
     )
+
+
+def yamnet_calls(yamnet: Yamnet) -> dict[str, Callable[[], object]]:
+    """Return the three ways of running YAMNet over the clip, by name."""
+    clip = noise_clip()
+    starts = {
+        WHOLE_PATCHES: range(0, len(clip) - PATCH + 1, PATCH),
+        COVERING: range(0, len(clip), PATCH),
+        USUAL_HOP: range(0, len(clip) - PATCH + HOP, HOP),
+    }
+    return {name: partial(yamnet.label, clip, patches) for name, patches in starts.items()}
 
 
 def ratio(student: Measurement, peer: Measurement) -> Ratio:
@@ -259,21 +267,23 @@ def _student_calls(
         classifier = bundle.open(runtime, precision, threads=1)
         name = f"{bundle.card.name} {runtime} {precision}"
         calls |= {
-            name: _labelling(classifier),
-            f"{name} and decimation from 16 kHz": _decimating(classifier),
+            name: labelling(classifier),
+            f"{name} and decimation from 16 kHz": decimating(classifier),
         }
-        version = {runtime: classifier.backend.version}
-        used |= dict.fromkeys(list(calls)[-2:], version)
+        own = {runtime: classifier.backend.version}
+        used |= dict.fromkeys(list(calls)[-2:], own)
     return calls, used
 
 
-def _labelling(classifier: Classifier) -> Callable[[], object]:
-    waveform = decimate(_clip(), RATE_HZ, classifier.card.rate_hz)[: classifier.card.samples]
+def labelling(classifier: Classifier) -> Callable[[], object]:
+    """Return what classifies the clip, at the student's rate already, and gives its label."""
+    waveform = decimate(noise_clip(), RATE_HZ, classifier.card.rate_hz)[: classifier.card.samples]
     return lambda: classifier.card.labels[int(classifier(waveform).argmax())]
 
 
-def _decimating(classifier: Classifier) -> Callable[[], object]:
-    clip, card = _clip(), classifier.card
+def decimating(classifier: Classifier) -> Callable[[], object]:
+    """Return what takes the clip at 16 kHz down to the student's rate, and gives its label."""
+    clip, card = noise_clip(), classifier.card
     decimator = Decimator(RATE_HZ, card.rate_hz)
 
     def call() -> str:
@@ -284,12 +294,12 @@ def _decimating(classifier: Classifier) -> Callable[[], object]:
     return call
 
 
-def _clip() -> NDArray[np.float32]:
+def noise_clip() -> NDArray[np.float32]:
+    """Return 5 s of quiet noise at 16 kHz (samples,), always the same."""
     noise = np.random.default_rng(0).standard_normal(round(CLIP_S * RATE_HZ))
     return (0.1 * noise).astype(np.float32)
 
 
-def _litert_version() -> dict[str, str]:
-    from importlib.metadata import version
-
+def litert_version() -> dict[str, str]:
+    """Return the version of LiteRT, by its package's name."""
     return {"ai-edge-litert": version("ai-edge-litert")}

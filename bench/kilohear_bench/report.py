@@ -6,7 +6,7 @@ import datetime
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,10 +37,10 @@ COLUMNS = (
 _ABSENT = "not measured"
 
 
-def default_folder() -> Path:
+def default_folder(kind: str = "bench") -> Path:
     """Return a new run's folder, named by the time in UTC."""
     stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
-    return Path("runs") / f"bench-{stamp}"
+    return Path("runs") / f"{kind}-{stamp}"
 
 
 @contextmanager
@@ -96,9 +96,7 @@ def markdown(run: Run) -> str:
         f"{run.started_at}, {machine['cpu']}, {machine['physical_cores']} cores, "
         f"{machine['system']}, Python {machine['python']}; one thread.",
         "",
-        _line(COLUMNS),
-        _line(["---"] * 4 + ["---:"] * (len(COLUMNS) - 4)),
-        *(_line(row) for row in rows(run)),
+        *markdown_table(COLUMNS, rows(run), 4),
         "",
         *(f"- {note}" for note in notes(run)),
         "",
@@ -106,6 +104,12 @@ def markdown(run: Run) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]], texts: int) -> list[str]:
+    """Return a table's lines; the first `texts` columns stand left, numbers right."""
+    sides = ["---"] * texts + ["---:"] * (len(columns) - texts)
+    return [_line(columns), _line(sides), *map(_line, rows)]
 
 
 def notes(run: Run) -> list[str]:
@@ -200,7 +204,7 @@ def _kinds(run: Run, name: str) -> str:
     return ", ".join(sorted({m.kind for m in run.measurements if m.name == name})) or _ABSENT
 
 
-def _line(cells: tuple[str, ...] | list[str]) -> str:
+def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
+import stat
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
 from kilohear.config import load_json, save_json
-from kilohear.errors import BundleError, ConfigError, ExtraError
+from kilohear.errors import BundleError, ConfigError, ExtraError, KilohearError
 from kilohear.files import sha256_of
 from kilohear.frontend import FrontEnd
 
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 
 CARD_NAME = "card.json"
 FORMAT = 1
+
+MOST_BYTES = 2_000_000_000
+"""Of a bundle: CNN14 in every runtime and precision has 1.1 GB."""
+
+_MOST_CARD_BYTES = 1_000_000
+_MOST_FILES = 1_000
+_MOST_WINDOW_S = 600.0
 
 Kind = Literal["measured", "simulated", "modelled", "published"]
 Runtime = Literal["executorch", "onnx", "coreml"]
@@ -129,8 +136,18 @@ class Card:
             )
         if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
             raise ConfigError(f"card: labels must be two or more, all different: {self.labels}")
-        if not 0 < self.hop_s <= self.window_s:
-            raise ConfigError(f"card: hop_s is {self.hop_s}, outside 0 to window_s {self.window_s}")
+        for text in (self.name, *self.labels):
+            if not (text and text.isprintable()):
+                raise ConfigError(f"card: {text!r} is no name that can be shown; use plain text")
+        if not 0 < self.hop_s <= self.window_s <= _MOST_WINDOW_S:
+            raise ConfigError(
+                f"card: hop_s is {self.hop_s} and window_s {self.window_s}; give 0 < hop_s <= "
+                f"window_s <= {_MOST_WINDOW_S:g}"
+            )
+        if round(self.hop_s * self.rate_hz) < 1:
+            raise ConfigError(
+                f"card: hop_s is {self.hop_s}, under one sample at {self.rate_hz:,} Hz"
+            )
 
     @property
     def samples(self) -> int:
@@ -163,20 +180,15 @@ class Bundle:
         for name in (*card.sha256, *(export.file for export in card.exports)):
             if not _is_inside(name):
                 raise BundleError(f"{path}: the card names a file outside the bundle: {name!r}")
-        for export in card.exports:
-            _require_hashes(path, export.file, card.sha256)
-        for name, expected in card.sha256.items():
-            file = path / name
-            if not file.is_file():
-                raise BundleError(
-                    f"{path}: {name} is missing, the card lists it; restore or export the bundle"
-                )
-            actual = sha256_of(file)
-            if actual != expected:
-                raise BundleError(
-                    f"{path}: {name} has SHA-256 {actual[:16]}..., the card says "
-                    f"{expected[:16]}...; the file has changed: restore or export the bundle"
-                )
+        try:
+            for export in card.exports:
+                _require_hashes(path, export.file, card.sha256)
+            for name, expected in card.sha256.items():
+                _require_hash(path, name, expected)
+        except OSError as error:
+            raise BundleError(
+                f"{path}: can't be read ({error.strerror}); check its permissions"
+            ) from None
         return Bundle(path, card)
 
     def export(self, runtime: Runtime | str, precision: Precision = "float32") -> Export:
@@ -191,8 +203,8 @@ class Bundle:
 
     def open(
         self,
-        runtime: Literal["auto", "executorch", "onnx"] | str = "auto",
-        precision: Precision = "float32",
+        runtime: Literal["auto", "executorch", "onnx", "coreml"] | str = "auto",
+        precision: Precision | None = None,
         threads: int = 1,
     ) -> Classifier:
         """Load the bundle's file into a runtime.
@@ -200,10 +212,12 @@ class Bundle:
         Parameters
         ----------
         runtime
-            `auto`: ExecuTorch where it is installed and the bundle has a file for it, else ONNX
-            Runtime. `Classifier.runtime` says which it is.
+            `auto`: ExecuTorch where it is installed and the bundle has a file for it, else Core ML
+            on a Mac, else ONNX Runtime; on an iPhone Core ML. `Classifier.runtime` says which it
+            is.
         precision
-            Of the weights: `float32`, `float16` or `int8`.
+            Of the weights: `float32`, `float16` or `int8`; None: `float32`, and `float16` for Core
+            ML, whose files have no other.
         threads
             Threads that one inference may use.
 
@@ -219,16 +233,18 @@ class Bundle:
 
         if runtime == "auto":
             runtime = self._preferred(precision)
-        export = self.export(runtime, precision)
+        export = self.export(runtime, precision or _usual(runtime))
         return Classifier(self, open_backend(runtime, self.path / export.file, threads))
 
-    def _preferred(self, precision: Precision) -> str:
+    def _preferred(self, precision: Precision | None) -> str:
         from kilohear.backends import available
 
         installed = available()
         if not installed:
             raise ExtraError("no runtime is installed; run: pip install 'kilohear[onnx]'")
-        held = {e.runtime for e in self.card.exports if e.precision == precision}
+        held = {
+            e.runtime for e in self.card.exports if e.precision == (precision or _usual(e.runtime))
+        }
         return next((runtime for runtime in installed if runtime in held), installed[0])
 
     def require_rate(self, rate_hz: int) -> None:
@@ -240,6 +256,11 @@ class Bundle:
             )
 
 
+def _usual(runtime: Runtime | str) -> Precision:
+    """Return the precision of a runtime's files where none is asked for."""
+    return "float16" if runtime == "coreml" else "float32"
+
+
 def shipped() -> dict[str, Path]:
     """Return the bundles that ship with the package: name to folder, in name order."""
     root = Path(__file__).parent / "bundles"
@@ -248,9 +269,20 @@ def shipped() -> dict[str, Path]:
 
 def read_card(path: Path) -> Card:
     """Read the card of the bundle folder at `path`; the other files are not looked at."""
-    if not (path / CARD_NAME).is_file():
-        raise BundleError(f"{path}: no {CARD_NAME} here; a bundle is a folder with a card")
-    return load_json(Card, path / CARD_NAME)
+    try:
+        file = _file_of(path, CARD_NAME)
+        if file is None:
+            raise BundleError(f"{path}: no {CARD_NAME} here; a bundle is a folder with a card")
+        if file.stat().st_size > _MOST_CARD_BYTES:
+            raise BundleError(
+                f"{path}: {CARD_NAME} has {file.stat().st_size:,} bytes, a card has at most "
+                f"{_MOST_CARD_BYTES:,}; restore or export the bundle"
+            )
+        return load_json(Card, file)
+    except OSError as error:
+        raise BundleError(
+            f"{path}: {CARD_NAME} can't be read ({error.strerror}); check the permissions"
+        ) from None
 
 
 def write_card(path: Path, card: Card) -> None:
@@ -274,7 +306,45 @@ def _is_inside(name: str) -> bool:
     """Whether a name from a card or an archive stays in its folder, on any system."""
     path = PurePosixPath(name)
     is_plain = bool(path.parts) and ".." not in path.parts and not path.is_absolute()
-    return is_plain and "\\" not in name and ":" not in name
+    return is_plain and name.isprintable() and not set(name) & set("\\:")
+
+
+def _file_of(path: Path, name: str) -> Path | None:
+    """Return a file of the bundle at `path`; None where it is missing.
+
+    Raises
+    ------
+    BundleError
+        Where a symbolic link stands in the way: it may lead out of the bundle.
+    """
+    file = path
+    for part in PurePosixPath(name).parts:
+        file /= part
+        if file.is_symlink():
+            raise BundleError(
+                f"{path}: {name} is or lies behind a symbolic link; a bundle holds its own files: "
+                "copy the file there"
+            )
+    return file if file.is_file() else None
+
+
+def _require_hash(path: Path, name: str, expected: str) -> None:
+    file = _file_of(path, name)
+    if file is None:
+        raise BundleError(
+            f"{path}: {name} is missing, the card lists it; restore or export the bundle"
+        )
+    if file.stat().st_size > MOST_BYTES:
+        raise BundleError(
+            f"{path}: {name} has {file.stat().st_size:,} bytes, more than the "
+            f"{MOST_BYTES:,} that a bundle may have; restore or export the bundle"
+        )
+    actual = sha256_of(file)
+    if actual != expected:
+        raise BundleError(
+            f"{path}: {name} has SHA-256 {actual[:16]}..., the card says "
+            f"{expected[:16]}...; the file has changed: restore or export the bundle"
+        )
 
 
 def _require_hashes(path: Path, export_file: str, sha256: dict[str, str]) -> None:
@@ -332,13 +402,30 @@ def _unpack(archive: Path) -> Path:
 def _extract(archive: Path, folder: Path) -> None:
     try:
         with zipfile.ZipFile(archive) as file:
-            for name in file.namelist():
-                if not _is_inside(name):
-                    raise BundleError(f"{archive}: holds a file outside the bundle: {name!r}")
-            file.extractall(folder)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+            _refuse_strange_entries(archive, file.infolist())
+            file.extractall(folder)  # no entry gives more bytes than it claims
+    except KilohearError:
+        raise
+    except OSError as error:
+        raise BundleError(f"{archive}: can't be unpacked ({error}); free space and retry") from None
+    except Exception as error:  # a damaged archive raises almost anything
         raise BundleError(
             f"{archive}: not a readable zip file ({error}); give a bundle's folder or zip"
         ) from None
-    except OSError as error:
-        raise BundleError(f"{archive}: can't be unpacked ({error}); free space and retry") from None
+
+
+def _refuse_strange_entries(archive: Path, entries: list[zipfile.ZipInfo]) -> None:
+    """Refuse, before anything is unpacked, what reaches outside or takes all of the disk."""
+    for entry in entries:
+        if not _is_inside(entry.filename):
+            raise BundleError(f"{archive}: holds a file outside the bundle: {entry.filename!r}")
+        if stat.S_ISLNK(entry.external_attr >> 16):  # the upper half is Unix's file mode
+            raise BundleError(
+                f"{archive}: {entry.filename} is a symbolic link; a bundle holds its own files"
+            )
+    claimed = sum(entry.file_size for entry in entries)
+    if claimed > MOST_BYTES or len(entries) > _MOST_FILES:
+        raise BundleError(
+            f"{archive}: claims {claimed:,} bytes in {len(entries):,} files, a bundle has at most "
+            f"{MOST_BYTES:,} in {_MOST_FILES:,}; give a bundle's zip"
+        )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
 from kilohear.backends import Backend
 from kilohear.bundle import Bundle, Card
 from kilohear.errors import AudioError, BackendError
+from kilohear.finite import require_finite
 
 
 class Classifier:
@@ -34,7 +33,7 @@ class Classifier:
 
     @property
     def runtime(self) -> str:
-        """The runtime in use: `executorch` or `onnx`."""
+        """The runtime in use: `executorch`, `onnx` or `coreml`."""
         return self.backend.runtime
 
     def __call__(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -63,9 +62,7 @@ class Classifier:
                 f"the waveform has shape {waveform.shape}, {self.card.name} takes "
                 f"({self.card.samples},): {self.card.window_s:g} s at {self.card.rate_hz:,} Hz"
             )
-        # One pass: a NaN or an infinity makes the energy one; only then is it looked for.
-        if not math.isfinite(np.dot(waveform, waveform)):
-            _refuse_not_finite(waveform)
+        require_finite(waveform, self.card.rate_hz, where="the waveform's ")
         probabilities = self.backend.run(np.ascontiguousarray(waveform[None]))
         if probabilities.shape != (1, len(self.card.labels)):
             raise BackendError(
@@ -73,12 +70,3 @@ class Classifier:
                 f"the card names {len(self.card.labels)} labels; export the bundle again"
             )
         return probabilities[0]
-
-
-def _refuse_not_finite(waveform: NDArray[np.float32]) -> None:
-    wrong = np.flatnonzero(~np.isfinite(waveform))
-    if len(wrong):
-        raise AudioError(
-            f"sample {wrong[0]} of the waveform is {waveform[wrong[0]]}, expected a finite "
-            "number; check the source"
-        )

@@ -21,12 +21,15 @@ import kilohear
 from kilohear import extras
 from kilohear.bundle import Bundle, Card, read_card, shipped
 from kilohear.capture import microphone
+from kilohear.capture.feed import Duty
 from kilohear.capture.paced import Paced
 from kilohear.capture.synthetic import Scene
 from kilohear.capture.wav import Recording
 from kilohear.classifier import Classifier
-from kilohear.errors import AudioError, KilohearError, RateError
-from kilohear.events import Event, EventDetector
+from kilohear.errors import AudioError, ConfigError, KilohearError, RateError
+from kilohear.event_log import EventLog, to_line
+from kilohear.events import Event
+from kilohear.guides import write_guide
 from kilohear.listener import Listener
 from kilohear.student import Window
 
@@ -35,7 +38,7 @@ COMMANDS = "kilohear.commands"
 """Entry points of this group are functions `add_commands(app: typer.Typer) -> None`."""
 
 BundleOption = Annotated[str, typer.Option("--bundle", help="A shipped bundle's name, or a path.")]
-RuntimeOption = Annotated[str, typer.Option("--runtime", help="auto, executorch or onnx.")]
+RuntimeOption = Annotated[str, typer.Option("--runtime", help="auto, executorch, onnx or coreml.")]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -73,6 +76,7 @@ def build_app() -> typer.Typer:
     app.command()(devices)
     app.command()(bundles)
     app.command()(scene)
+    app.command()(guide)
     for entry in importlib.metadata.entry_points(group=COMMANDS):
         try:
             add_commands = entry.load()
@@ -129,26 +133,48 @@ def listen(
             "tcp://HOST:PORT?rate_hz=16000 or serial:PORT?rate_hz=16000&baud=921600."
         ),
     ],
-    bundle: BundleOption = DEFAULT_BUNDLE,
+    bundle: Annotated[
+        list[str], typer.Option("--bundle", help="A shipped bundle's name, or a path; repeatable.")
+    ] = [DEFAULT_BUNDLE],  # noqa: B006
     runtime: RuntimeOption = "auto",
     realtime: Annotated[
         bool, typer.Option(help="A recording at the pace of a microphone, or as fast as it goes.")
     ] = True,
+    duty: Annotated[
+        str | None, typer.Option(help="When to listen: 5/30 is 5 s of every 30; default always.")
+    ] = None,
+    gate_db: Annotated[
+        float | None, typer.Option(help="Quieter windows need no inference, dB of full scale.")
+    ] = None,
+    log: Annotated[
+        Path | None, typer.Option(help="Append events to this file as JSON lines.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print events, gaps and faults as JSON lines.")
+    ] = False,
 ) -> None:
     """Listen block by block, with a live display; a recording is heard as by a microphone."""
     source = kilohear.open_source(address)
-    slow = realtime and isinstance(source, Recording)
-    listener = Listener(bundle, Paced(source) if slow else source, runtime=runtime)
-    card, console = listener.classifiers[0].card, Console()
-    _print_rates(console, source.name, _rates(listener))
-    detector = EventDetector(card.labels, listener.detection)
-    events: list[Event] = []
-    with Live(Text("listening ..."), console=console, auto_refresh=False, transient=True) as live:
-        for window in listener.windows():
-            _update(events, detector.push(window.probabilities, window.start_s, window.end_s))
-            live.update(_display(card.labels, window, events), refresh=True)
-        _update(events, detector.flush())
+    listener = Listener(
+        bundle,
+        Paced(source) if realtime and isinstance(source, Recording) else source,
+        runtime=runtime,
+        report="both",
+        duty=_duty(duty) if duty else None,
+        gate_db=gate_db,
+        log=EventLog(log) if log else None,
+    )
+    if as_json:
+        for heard in listener.hear():
+            print(to_line(heard), flush=True)
+        return
+    console = Console()
+    for classifier in listener.classifiers:
+        _print_rates(console, source.name, _rates(listener, classifier))
+    events = _listen_live(listener, console)
     console.print(_event_table(f"{source.name}: events", [dataclasses.asdict(e) for e in events]))
+    if gate_db is not None:
+        console.print(f"{listener.statistics.saving:.0%} of the inferences were saved by the gate")
     _warn_of_losses(listener)
 
 
@@ -208,23 +234,57 @@ def scene(
         print(f"{part.start_s:6.2f} to {part.end_s:.2f} s  {part.label}")
 
 
+def guide(
+    language: Annotated[str, typer.Argument(help="kotlin, swift or c.")],
+    bundle: BundleOption = DEFAULT_BUNDLE,
+    out: Annotated[Path | None, typer.Option(help="Folder; default guide-LANGUAGE.")] = None,
+) -> None:
+    """Write what an app in another language needs to run a bundle: a page and its code."""
+    card = Bundle.load(bundle).card
+    for file in write_guide(language, card, out or Path(f"guide-{language}")):
+        print(file)
+
+
+def _duty(text: str) -> Duty:
+    listen_s, _, every_s = text.partition("/")
+    try:
+        return Duty(float(listen_s), float(every_s))
+    except ValueError:
+        raise ConfigError(f"--duty is {text!r}; give seconds as in 5/30") from None
+
+
+def _listen_live(listener: Listener, console: Console) -> list[Event]:
+    """Show each window as it is heard; return the events."""
+    labels = {c.card.name: c.card.labels for c in listener.classifiers}
+    events: list[Event] = []
+    with Live(Text("listening ..."), console=console, auto_refresh=False, transient=True) as live:
+        for heard in listener.watch():
+            if isinstance(heard, Window):
+                live.update(_display(labels[heard.bundle], heard, events), refresh=True)
+            elif isinstance(heard, Event):
+                _update(events, [heard])
+            else:
+                console.print(Text(str(heard), style="bold red"), soft_wrap=True)
+    return events
+
+
 def _classify_file(classifier: Classifier, file: Path) -> dict[str, Any]:
     """Return one file's events, rates and most probable label, or its error."""
     try:
-        listener = Listener(classifier, file)
-        detector = EventDetector(classifier.card.labels, listener.detection)
+        listener = Listener(classifier, file, report="both")
         windows, events = [], []
-        for window in listener.windows():
-            windows.append(window)
-            _update(events, detector.push(window.probabilities, window.start_s, window.end_s))
-        _update(events, detector.flush())
+        for heard in listener.watch():
+            if isinstance(heard, Window):
+                windows.append(heard)
+            elif isinstance(heard, Event):
+                _update(events, [heard])
     except (AudioError, RateError) as error:
         return {"file": str(file), "error": str(error)}
     _warn_of_losses(listener)
     highest = max(windows, key=lambda window: window.probabilities.max()).probabilities
     return {
         "file": str(file),
-        **_rates(listener),
+        **_rates(listener, classifier),
         "lost_samples": listener.source.lost_samples,
         "threshold_on": listener.detection.threshold_on,
         "top_label": classifier.card.labels[int(highest.argmax())],
@@ -240,7 +300,9 @@ def _update(events: list[Event], found: list[Event]) -> None:
             events.append(event)
         else:
             began = next(
-                i for i, e in enumerate(events) if e.end_s is None and e.label == event.label
+                i
+                for i, e in enumerate(events)
+                if e.end_s is None and (e.label, e.bundle) == (event.label, event.bundle)
             )
             events[began] = event
 
@@ -282,18 +344,19 @@ def _display(labels: tuple[str, ...], window: Window, events: list[Event]) -> Gr
         probability = float(window.probabilities[i])
         bars.add_row(Text(labels[i]), "█" * round(30 * probability), f"{probability:.2f}")
     lasting = ", ".join(event.label for event in events if event.end_s is None) or "-"
-    heading = Text(f"{window.start_s:7.2f} to {window.end_s:.2f} s   now: {lasting}", style="bold")
+    span = f"{window.start_s:7.2f} to {window.end_s:.2f} s"
+    heading = Text(f"{span}   {window.bundle}   now: {lasting}", style="bold")
     latest = [dataclasses.asdict(event) for event in events[-8:]]
     return Group(heading, bars, _event_table("events", latest))
 
 
-def _rates(listener: Listener) -> dict[str, Any]:
+def _rates(listener: Listener, classifier: Classifier) -> dict[str, Any]:
     return {
-        "bundle": listener.classifiers[0].card.name,
-        "runtime": listener.classifiers[0].runtime,
+        "bundle": classifier.card.name,
+        "runtime": classifier.runtime,
         "requested_hz": listener.requested_hz,
         "granted_hz": listener.granted_hz,
-        "effective_hz": listener.effective_hz[0],
+        "effective_hz": classifier.card.rate_hz,
     }
 
 

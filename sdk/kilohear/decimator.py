@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
-from kilohear.errors import AudioError, RateError
+from kilohear.errors import RateError
+from kilohear.finite import require_finite
 from kilohear.polyphase import PolyphaseResampler
 
 
@@ -57,8 +56,7 @@ class Decimator:
         AudioError
             Where a sample is NaN or infinite, naming its time; nothing of the block is taken.
         """
-        if not math.isfinite(np.dot(block, block)):  # one pass: only then is it looked for
-            self._refuse_not_finite(block)
+        require_finite(block, self._granted_hz, self._taken)
         outputs = self._resampler.push(block)
         self._taken += len(block)
         if block.flags.writeable:
@@ -69,16 +67,6 @@ class Decimator:
         """End the stream and return the samples still waiting; the filter's memory is cleared."""
         self._taken = 0
         return self._resampler.flush()
-
-    def _refuse_not_finite(self, block: NDArray[np.floating]) -> None:
-        wrong = np.flatnonzero(~np.isfinite(block))
-        if len(wrong):
-            first = int(wrong[0])
-            time_s = (self._taken + first) / self._granted_hz
-            raise AudioError(
-                f"the sample at {time_s:.3f} s is {block[first]}, expected a finite number; "
-                "check the source"
-            )
 
 
 def decimate(clip: NDArray[np.floating], granted_hz: int, rate_hz: int) -> NDArray[np.float32]:

@@ -16,6 +16,12 @@ from kilohear.events import Event, Fault, Gap
 _KINDS = {Event: "sound", Gap: "gap", Fault: "fault"}
 
 
+def to_line(heard: Event | Gap | Fault, at: datetime | None = None) -> str:
+    """Return an event as one line of JSON; `at` is the time of day, where it is to be said."""
+    when = {"at": at.isoformat(timespec="milliseconds")} if at else {}
+    return json.dumps({**when, "kind": _KINDS[type(heard)], **dataclasses.asdict(heard)})
+
+
 class EventLog:
     """Append JSON lines to a file; a full one is renamed and another begun.
 
@@ -54,12 +60,7 @@ class EventLog:
         KilohearError
             Where the file can't be written.
         """
-        entry = {
-            "at": self._now().isoformat(timespec="milliseconds"),
-            "kind": _KINDS[type(heard)],
-            **dataclasses.asdict(heard),
-        }
-        line = json.dumps(entry) + "\n"
+        line = to_line(heard, self._now()) + "\n"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             size = self.path.stat().st_size if self.path.exists() else 0

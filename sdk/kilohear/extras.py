@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from types import ModuleType
 
 from kilohear.errors import ExtraError
@@ -11,24 +12,38 @@ EXTRAS = {
     "ai_edge_litert": "peers",
     "coremltools": "coreml",
     "executorch": "executorch",
+    "jnius": "android",
+    "kaldi_native_fbank": "peers",
+    "librosa": "peers",
     "matplotlib": "bench",
     "onnx": "training",
     "onnxruntime": "onnx",
     "onnxscript": "training",
     "pooch": "bench",
     "psutil": "bench",
+    "pyobjus": "ios",
     "serial": "serial",
     "sklearn": "training",
     "sounddevice": "microphone",
     "soundfile": "files",
+    "threadpoolctl": "peers",
     "torch": "training",
     "torchao": "training",
 }
 """Importable name of an optional package to the extra of kilohear that installs it."""
 
 
+REFUSED = {"onnxruntime": {"ORT_DISABLE_TELEMETRY": "1"}}
+"""What a package is told before it is imported: from 1.29 on ONNX Runtime writes a device number
+and usage into the user's home and sends them to its maker."""
+
+
 def load(module: str) -> ModuleType:
-    """Import the optional `module`; raises ExtraError where its package isn't installed."""
+    """Import the optional `module`; raises ExtraError where its package isn't installed.
+
+    A package that reports to its maker is told not to, in this process's environment.
+    """
+    os.environ.update(REFUSED.get(module.partition(".")[0], {}))
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:

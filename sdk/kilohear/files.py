@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kilohear.errors import KilohearError
+from kilohear.system import system
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -81,7 +82,9 @@ def sha256_of(path: Path) -> str:
 def cache_root() -> Path:
     """Return the user's cache folder for kilohear."""
     named = os.environ.get("XDG_CACHE_HOME")
-    return (Path(named) if named else Path.home() / ".cache") / "kilohear"
+    # An iPhone's app may not write at the top of its home.
+    usual = "Library/Caches" if system() == "ios" else ".cache"
+    return (Path(named) if named else Path.home() / usual) / "kilohear"
 
 
 def data_root() -> Path:

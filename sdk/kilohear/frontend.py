@@ -14,9 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kilohear.errors import ConfigError
-from kilohear.polyphase import PolyphaseResampler
+from kilohear.finite import require_finite
+from kilohear.polyphase import PolyphaseResampler, strided_rows
 
 PRESETS = ("paper", "panns32", "cropped", "native", "mn04")
+MOST_HZ = 1_000_000
+"""More than any sound card samples: what a damaged card or file announces beyond is refused."""
+
+FRAMES_AT_ONCE = 128
+"""More in one go leave the processor's cache: three times as slow for a clip of 10 s at 16 kHz."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -74,10 +80,20 @@ class FrontEnd:
     dead_bands: Literal["floor", "drop"] = "drop"
 
     def __post_init__(self) -> None:
-        whole = {"window_s": self.window_s, "hop_s": self.hop_s}
-        for name, seconds in whole.items():
-            if round(seconds * self.analysis_hz) < 1:
-                raise ConfigError(f"front end: {name} is {seconds} s, under one sample")
+        most = {"rate_hz": MOST_HZ, "reference_hz": MOST_HZ, "fft": MOST_HZ, "bands": 4_096}
+        if self.upsample_to_hz is not None:
+            most["upsample_to_hz"] = MOST_HZ
+        for name, limit in most.items():
+            if not 1 <= getattr(self, name) <= limit:
+                raise ConfigError(
+                    f"front end: {name} is {getattr(self, name)}; give 1 to {limit:,}"
+                )
+        for name in ("window_s", "hop_s"):
+            seconds = getattr(self, name)
+            if not 0.5 < seconds * self.analysis_hz <= MOST_HZ:
+                raise ConfigError(
+                    f"front end: {name} is {seconds} s, under one sample or over {MOST_HZ:,}"
+                )
         if self.hop > self.window:
             raise ConfigError(
                 f"front end: hop_s is {self.hop_s}, longer than window_s {self.window_s}; "
@@ -164,27 +180,27 @@ class FrontEnd:
         """The rate at which the spectrum is computed."""
         return self.upsample_to_hz or self.rate_hz
 
-    @property
+    @cached_property
     def window(self) -> int:
         """Frame length in samples at `analysis_hz`."""
         return round(self.window_s * self.analysis_hz)
 
-    @property
+    @cached_property
     def hop(self) -> int:
         """Frame distance in samples at `analysis_hz`."""
         return round(self.hop_s * self.analysis_hz)
 
-    @property
+    @cached_property
     def floor_power(self) -> float:
         """The power that `floor_db` stands for."""
         return 10.0 ** (self.floor_db / 10.0)
 
-    @property
+    @cached_property
     def live_bands(self) -> int:
         """How many of the `bands` begin below the waveform's Nyquist frequency."""
         return int(np.sum(self._edges_hz[:-2] < self.rate_hz / 2))
 
-    @property
+    @cached_property
     def features(self) -> int:
         """Features per frame: the last axis of the log-mel."""
         return self.bands if self.dead_bands == "floor" else self.live_bands
@@ -235,20 +251,29 @@ class FrontEnd:
         """Return a stream that gives the same features block by block."""
         return LogMelStream(self)
 
+    @cached_property
+    def _sparse_bank(self) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.intp]]:
+        """The bank's weights that aren't 0, band by band: bins, weights, where each band starts."""
+        is_used = self.filter_bank != 0
+        is_used[0] |= ~is_used.any(axis=0)  # each band needs an entry: an empty one has weight 0
+        bands, bins = np.nonzero(is_used.T)
+        starts = np.searchsorted(bands, np.arange(self.live_bands))
+        return bins, self.filter_bank[bins, bands], starts
+
     def _log_mel_of_frames(self, frames: NDArray[np.float64]) -> NDArray[np.float32]:
         """Features of frames (n, window), (n, features)."""
-        pad = (self.fft - self.window) // 2
-        placed = np.zeros((len(frames), self.fft))
-        placed[:, pad : pad + self.window] = frames * self.taper
-        power = np.abs(np.fft.rfft(placed)) ** 2  # (n, bins)
-        # einsum sums in one fixed order, so a stream and a whole clip agree bit for bit.
-        live = np.einsum("nb,bm->nm", power, self.filter_bank)
-        values = np.full((len(frames), self.features), self.floor_db)
+        # Where the window stands among the points turns phases only: rfft puts it first.
+        spectrum = np.fft.rfft(frames * self.taper, self.fft)
+        power = spectrum.real**2 + spectrum.imag**2  # (n, bins)
+        bins, weights, starts = self._sparse_bank
+        live = np.zeros((len(frames), self.features))  # dead bands hold no power
+        # reduceat sums in one fixed order, so a stream and a whole clip agree bit for bit.
+        live[:, : self.live_bands] = np.add.reduceat(power.take(bins, 1) * weights, starts, 1)
         if self.compression == "db":
-            values[:, : self.live_bands] = 10 * np.log10(np.maximum(live, self.floor_power))
+            # numpy's natural logarithm is twice as fast as its log10.
+            values = np.log(np.maximum(live, self.floor_power)) * (10 / np.log(10))
         else:
-            values[:] = np.log(self.floor_power)
-            values[:, : self.live_bands] = np.log(live + self.floor_power)
+            values = np.log(live + self.floor_power)
         offset, divisor = self.normalisation
         return ((values + offset) / divisor).astype(np.float32)
 
@@ -264,12 +289,21 @@ class LogMelStream:
             else None
         )
         self._samples = np.empty(0)
+        self._taken = 0
         self._started = not front_end.centred
         # A centred frame of `fft` points begins this much before its window does.
         self._margin = front_end.fft // 2 if front_end.centred else 0
 
     def push(self, block: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Take a block (samples,) at `rate_hz`; return the frames it completes, (n, features)."""
+        """Take a block (samples,) at `rate_hz`; return the frames it completes, (n, features).
+
+        Raises
+        ------
+        AudioError
+            Where a sample is NaN or infinite, naming its time; nothing of the block is taken.
+        """
+        require_finite(block, self._front_end.rate_hz, self._taken)
+        self._taken += len(block)
         fresh = self._upsampler.push(block) if self._upsampler else block
         self._samples = np.concatenate([self._samples, np.asarray(fresh, np.float64)])
         return self._take_frames()
@@ -303,10 +337,12 @@ class LogMelStream:
         span = front_end.fft if front_end.centred else front_end.window
         if not self._started or len(self._samples) < span:
             return np.empty((0, front_end.features), np.float32)
-        rows = np.lib.stride_tricks.sliding_window_view(self._samples, span)[:: front_end.hop]
-        pad = (span - front_end.window) // 2
-        features = front_end._log_mel_of_frames(rows[:, pad : pad + front_end.window])
-        self._samples = self._samples[len(rows) * front_end.hop :].copy()
+        window, hop = front_end.window, front_end.hop
+        count = 1 + (len(self._samples) - span) // hop
+        frames = strided_rows(self._samples, (span - window) // 2, window, hop, count)
+        parts = [frames[i : i + FRAMES_AT_ONCE] for i in range(0, count, FRAMES_AT_ONCE)]
+        features = np.concatenate([front_end._log_mel_of_frames(part) for part in parts])
+        self._samples = self._samples[count * hop :].copy()
         return features
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Literal
 
@@ -60,7 +61,7 @@ class Listener:
     source
         A recording's path, `microphone` or another address of `open_source`, or any Source.
     runtime
-        `auto`, `executorch` or `onnx`; see `Bundle.open`.
+        `auto`, `executorch`, `onnx` or `coreml`; see `Bundle.open`.
     detection
         Thresholds and smoothing.
     report
@@ -115,6 +116,11 @@ class Listener:
 
     def hear(self) -> Iterator[Heard]:
         """Yield events as `report` asks, gaps and faults; ends with the source or `stop`."""
+        with closing(self.watch()) as watched:
+            yield from (heard for heard in watched if not isinstance(heard, Window))
+
+    def watch(self) -> Generator[Window | Heard]:
+        """Yield what `hear` does, and each window before the events that it begins or ends."""
         detectors = {
             classifier.card.name: EventDetector(
                 classifier.card.labels, self.detection, classifier.card.name
@@ -125,6 +131,7 @@ class Listener:
             if not isinstance(window, Window):
                 yield self._note(window)
                 continue
+            yield window
             detector = detectors[window.bundle]
             found = detector.push(window.probabilities, window.start_s, window.end_s)
             yield from map(self._note, filter(self._is_wanted, found))

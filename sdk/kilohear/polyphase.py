@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import math
-from fractions import Fraction
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kilohear.errors import RateError
 
+T = TypeVar("T", bound=np.generic)
+
 PASS_EDGE = 0.9
 """Pass-band edge over the lower Nyquist frequency; the stop band begins at 1.0."""
 
 STOP_DB = 92.0
 """Design attenuation; leaves room for float32 coefficients under the promised 80 dB."""
+
+_MOST_RATIO = 50_000
+"""Of the filter's rate to the Nyquist frequency: some 3 million taps, 12 MB."""
 
 
 def kaiser_low_pass(pass_hz: float, stop_hz: float, rate_hz: float) -> NDArray[np.float64]:
@@ -29,6 +34,17 @@ def kaiser_low_pass(pass_hz: float, stop_hz: float, rate_hz: float) -> NDArray[n
     cutoff = (pass_hz + stop_hz) / rate_hz  # over Nyquist
     taps = cutoff * np.sinc(cutoff * np.arange(-half, half + 1)) * np.kaiser(2 * half + 1, beta)
     return taps / taps.sum()
+
+
+def strided_rows(samples: NDArray[T], start: int, length: int, step: int, count: int) -> NDArray[T]:
+    """Return overlapping stretches of contiguous `samples` as a view, shape (count, length).
+
+    Row `i` begins at `start + i * step`. numpy's `sliding_window_view` does the same, but costs as
+    much as filtering a short block does. Raises ValueError where a row leaves the samples.
+    """
+    size = samples.itemsize
+    shape, strides = (count, length), (step * size, size)
+    return np.ndarray(shape, samples.dtype, samples.data, start * size, strides)
 
 
 class PolyphaseResampler:
@@ -48,13 +64,19 @@ class PolyphaseResampler:
         for name, rate_hz in (("input", rate_in_hz), ("output", rate_out_hz)):
             if rate_hz != int(rate_hz) or rate_hz <= 0:
                 raise RateError(f"the {name} rate is {rate_hz!r} Hz; give a whole number above 0")
-        ratio = Fraction(int(rate_out_hz), int(rate_in_hz))
         self.rate_in_hz, self.rate_out_hz = int(rate_in_hz), int(rate_out_hz)
-        self._up, self._down = ratio.numerator, ratio.denominator
-        if ratio == 1:
+        common = math.gcd(self.rate_in_hz, self.rate_out_hz)
+        self._up, self._down = self.rate_out_hz // common, self.rate_in_hz // common
+        if self._up == self._down:
             taps = np.ones(1)
         else:
             nyquist_hz = min(rate_in_hz, rate_out_hz) / 2
+            # From Kaiser's formula: the taps grow with what both rates have to be raised to.
+            if rate_in_hz * self._up / nyquist_hz > _MOST_RATIO:
+                raise RateError(
+                    f"{int(rate_in_hz):,} Hz to {int(rate_out_hz):,} Hz needs a filter of "
+                    "millions of taps; record at a common rate such as 16,000 or 44,100 Hz"
+                )
             taps = kaiser_low_pass(PASS_EDGE * nyquist_hz, nyquist_hz, rate_in_hz * self._up)
         self._half = len(taps) // 2
         per_phase = -(-len(taps) // self._up)
@@ -124,12 +146,12 @@ class PolyphaseResampler:
         ready = max(((last + 1) * up - half - 1) // down + 1, self._given)
         outputs = np.empty(ready - self._given, np.float32)
         if len(outputs):
-            windows = np.lib.stride_tricks.sliding_window_view(samples, per_phase)
             # Outputs `up` apart share a phase, and their windows lie `down` apart: no copies.
             for n in range(self._given, min(self._given + up, ready)):
                 end, phase = divmod(n * down + half, up)
                 own = outputs[n - self._given :: up]
-                rows = windows[end - per_phase + 1 - self._first :: down][: len(own)]
+                start = end - per_phase + 1 - self._first
+                rows = strided_rows(samples, start, per_phase, down, len(own))
                 # vecdot runs one dot product of fixed length a row: no dependence on the rest.
                 own[:] = np.vecdot(rows, self._phases[phase])
         self._given = ready

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
+import os
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.sdk.apple import BUFFERS, DIRTY, POOLS, QUEUES, THREADS, Phone, compile_toolbox
+
+# These run in a process of their own that plays an Android app: see test_on_java.py.
+collect_ignore_glob = [] if "ANDROID_ARGUMENT" in os.environ else ["*test_android*.py"]
 
 
 @dataclasses.dataclass
@@ -100,3 +107,27 @@ class LiveSource:
 @pytest.fixture
 def live_source() -> type[LiveSource]:
     return LiveSource
+
+
+@pytest.fixture
+def phone() -> Any:
+    """The Java class by which a test says what the phone does; a phone like new."""
+    from jnius import autoclass
+
+    phone = autoclass("phone.Phone")
+    phone.reset()
+    return phone
+
+
+@pytest.fixture(scope="session")
+def toolbox(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+    return compile_toolbox(tmp_path_factory.mktemp("apple"))
+
+
+@pytest.fixture
+def iphone(toolbox: ctypes.CDLL) -> Iterator[Phone]:
+    """A phone by script; whatever a test does, nothing of it may be left in the system."""
+    iphone = Phone(toolbox)
+    yield iphone
+    left = [iphone.count(what) for what in (QUEUES, BUFFERS, THREADS, DIRTY, POOLS)]
+    assert left == [0, 0, 0, 0, 0], "queues, buffers, threads, buffers not overwritten, pools"

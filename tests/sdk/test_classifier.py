@@ -45,7 +45,7 @@ def test_another_type_is_refused_naming_both(classifier: Classifier) -> None:
 def test_a_sample_that_is_no_number_is_refused(classifier: Classifier, value: float) -> None:
     waveform = np.zeros(1_000, np.float32)
     waveform[7] = value
-    with pytest.raises(AudioError, match=f"sample 7 of the waveform is {value}"):
+    with pytest.raises(AudioError, match=f"the waveform's sample 7 at 0.007 s is {value}"):
         classifier(waveform)
 
 

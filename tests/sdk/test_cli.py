@@ -92,6 +92,44 @@ def test_listen_streams_a_file(
     assert bool(waits_s) == (pace == "--realtime")
 
 
+def test_listen_writes_json_lines_and_a_log_of_several_bundles(
+    bundle_factory: Callable[..., Path],
+    loud: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log = tmp_path / "events.jsonl"
+    command = ["listen", str(loud), "--no-realtime", "--json", "--log", str(log)]
+    for name in ("first", "second"):
+        command += ["--bundle", str(bundle_factory(name, name=name))]
+    assert cli.main(command) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    # Its 1.3 kHz is beyond the students' band.
+    assert [(line["bundle"], line["label"], line["end_s"]) for line in lines] == [
+        ("first", "quiet", None),
+        ("second", "quiet", None),
+        ("first", "quiet", 2.0),
+        ("second", "quiet", 2.0),
+    ]
+    logged = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [entry.pop("at") is not None for entry in logged] == [True] * 4
+    assert logged == lines
+
+
+def test_listen_rests_on_duty_and_says_what_the_gate_saved(
+    bundle_path: Path, recording_factory: Recordings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tone = 0.5 * np.sin(2 * np.pi * 200 * np.arange(80_000) / 8_000)
+    tone[16_000:] = 0.0
+    path = recording_factory(tone, name="half.wav")
+    command = ["listen", str(path), "--no-realtime", "--bundle", str(bundle_path)]
+    assert cli.main([*command, "--duty", "2/4", "--gate-db", "-40"]) == 0
+    assert "67% of the inferences were saved" in capsys.readouterr().out
+    for wrong, says in (("often", "--duty is 'often'"), ("9/3", "listen_s is 9.0")):
+        assert cli.main([*command, "--duty", wrong]) == 2
+        assert says in capsys.readouterr().err
+
+
 def test_bundles_lists_what_ships(
     bundle_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,23 +8,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kilohear.decimator import Decimator, decimate
-from kilohear.errors import RateError
+from kilohear.errors import AudioError, RateError
 
+GRANTED_HZ = (8_000, 11_025, 15_625, 16_000, 22_050, 44_100, 48_000)
 PAIRS = [
-    (16_000, 2_000),
-    (16_000, 1_000),
-    (44_100, 1_000),
-    (15_625, 2_000),
-    (48_000, 2_000),
-    (8_000, 1_000),
-    (11_025, 1_000),
+    (granted_hz, rate_hz)
+    for granted_hz in GRANTED_HZ
+    for rate_hz in (1_000, 2_000, 16_000)
+    if granted_hz > rate_hz
 ]
 pairs = pytest.mark.parametrize(("granted_hz", "rate_hz"), PAIRS)
 
 
+# Blocks of a single sample, of odd lengths, and up to a second of the highest rate.
+block_sizes = st.lists(
+    st.sampled_from([0, 1, 2, 3, 7]) | st.integers(0, 3_000) | st.sampled_from(GRANTED_HZ),
+    min_size=1,
+    max_size=12,
+)
+
+
 @pairs
 @settings(max_examples=15)
-@given(sizes=st.lists(st.integers(0, 3_000), min_size=1, max_size=12), seed=st.integers(0, 99))
+@given(sizes=block_sizes, seed=st.integers(0, 99))
 def test_a_stream_equals_the_whole_clip_bit_for_bit(
     granted_hz: int, rate_hz: int, sizes: list[int], seed: int
 ) -> None:
@@ -77,6 +83,45 @@ def test_the_delay_is_what_it_says(granted_hz: int, rate_hz: int) -> None:
     slack_s = 1 / rate_hz + 2 / granted_hz
     assert newest_s + decimator.delay_s <= heard_s + slack_s
     assert newest_s + decimator.delay_s >= heard_s - slack_s
+
+
+@pairs
+@settings(max_examples=15)
+@given(
+    at=st.integers(0, 2_999),
+    value=st.sampled_from([np.nan, np.inf, -np.inf]),
+    before=st.integers(0, 5_000),
+)
+def test_what_is_no_number_is_refused_with_its_time_and_not_taken(
+    granted_hz: int, rate_hz: int, at: int, value: float, before: int
+) -> None:
+    clip = np.random.default_rng(at).uniform(-1, 1, before + 3_000).astype(np.float32)
+    decimator = Decimator(granted_hz, rate_hz)
+    parts = [decimator.push(clip[:before].copy())]
+    spoilt = clip[before:].copy()
+    spoilt[at] = value
+    sample = before + at
+    with pytest.raises(AudioError, match=f"sample {sample} at {sample / granted_hz:.3f} s is"):
+        decimator.push(spoilt)
+    parts += [decimator.push(clip[before:].copy()), decimator.flush()]
+    assert np.concatenate(parts).tobytes() == decimate(clip, granted_hz, rate_hz).tobytes()
+
+
+@pairs
+@settings(max_examples=5)
+@given(level=st.sampled_from([1e-45, 1e-40, 1e-38, 1e30]))
+def test_the_smallest_and_the_largest_numbers_pass(
+    granted_hz: int, rate_hz: int, level: float
+) -> None:
+    clip = (np.random.default_rng(1).uniform(-1, 1, 4_000) * level).astype(np.float32)
+    heard = decimate(clip, granted_hz, rate_hz)
+    assert np.isfinite(heard).all()
+    assert np.abs(heard).max() <= 10 * level
+
+
+def test_a_rate_that_needs_millions_of_taps_is_refused_at_once() -> None:
+    with pytest.raises(RateError, match=r"999,983 Hz to 1,000 Hz needs a filter of millions"):
+        Decimator(999_983, 1_000)
 
 
 def test_the_block_is_overwritten() -> None:

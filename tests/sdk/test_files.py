@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from kilohear.errors import KilohearError
-from kilohear.files import replacing, sha256_of, write_array, write_bytes, write_text
+from kilohear.files import cache_root, replacing, sha256_of, write_array, write_bytes, write_text
 
 
 def test_text_is_written_and_folders_made(tmp_path: Path) -> None:
@@ -70,3 +70,15 @@ def test_a_full_disk_is_said_and_costs_nothing_that_was_there(tmp_path: Path) ->
     assert "free some space and run again" in told
     np.testing.assert_array_equal(np.load(path), np.arange(3.0))
     assert [file.name for file in tmp_path.iterdir()] == ["array.npy"]
+
+
+@pytest.mark.parametrize(("platform", "folder"), [("linux", ".cache"), ("ios", "Library/Caches")])
+def test_the_cache_lies_where_the_system_wants_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, platform: str, folder: str
+) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert cache_root() == tmp_path / folder / "kilohear"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "named"))
+    assert cache_root() == tmp_path / "named" / "kilohear"

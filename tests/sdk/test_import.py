@@ -16,9 +16,11 @@ from kilohear.errors import ExtraError
 def test_a_library_import_touches_numpy_only() -> None:
     program = (
         "import sys, kilohear\n"
-        "from kilohear.capture import paced, synthetic, wav\n"
+        "from kilohear.backends import android, coreml, ios\n"
+        "from kilohear.capture import android, android_service, ios, paced, synthetic, wav\n"
         "heavy = {'typer', 'click', 'rich', 'soundfile', 'torch', 'onnxruntime', 'executorch',"
-        " 'scipy', 'librosa', 'kilohear_training', 'kilohear_bench'}\n"
+        " 'scipy', 'librosa', 'jnius', 'coremltools', 'pyobjus', 'kilohear_training',"
+        " 'kilohear_bench', 'asyncio', 'email'}\n"
         "print(*sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run(

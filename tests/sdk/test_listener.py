@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -22,7 +19,6 @@ from kilohear.errors import AudioError, BundleError, ConfigError, RateError
 from kilohear.event_log import EventLog
 from kilohear.events import Detection, Event
 from kilohear.listener import Listener
-from kilohear.polyphase import PolyphaseResampler
 
 STEADY = Detection(smoothing_s=0.0)
 
@@ -273,58 +269,3 @@ def _until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.01)
-
-
-def test_nothing_above_the_students_rate_is_held(classifier: Classifier, array_source: Any) -> None:
-    """Walk all that the listener reaches while it streams, for what was heard at 16 kHz."""
-    rate_hz, block = 16_000, 160
-    clip = np.random.default_rng(3).uniform(0.25, 0.5, 3 * rate_hz).astype(np.float32)
-
-    class Fresh(array_source):
-        def blocks(self) -> Iterator[np.ndarray]:
-            for start in range(0, len(self.clip), self.block):
-                yield self.clip[start : start + self.block].copy()
-
-    listener = Listener(classifier, Fresh(clip, rate_hz, block), detection=STEADY)
-    windows = listener.windows()
-    for _ in range(3):
-        next(windows)
-        reached = _reached_from([windows, listener])
-        filters = [thing for thing in reached if isinstance(thing, PolyphaseResampler)]
-        # The filter needs the newest samples; nothing else may hold a single one.
-        assert [len(f._pending) <= 2 * f.delay_s * rate_hz + 1 for f in filters] == [True]
-        allowed = {id(clip), id(filters[0]._pending)}
-        heard = [
-            array
-            for array in reached
-            if isinstance(array, np.ndarray) and id(array) not in allowed
-            if np.isin(array, clip).sum() >= max(16, array.size / 10)  # a few are equal by chance
-        ]
-        assert heard == []
-        buffers = [b for b in reached if isinstance(b, bytearray | memoryview)]
-        assert [b for b in buffers if len(b) > 4 * block] == []
-
-
-def _reached_from(start: list[object]) -> list[object]:
-    """Everything that objects refer to, but for modules, classes and what all code can reach."""
-    shared = {id(vars(module)) for module in list(sys.modules.values())}
-    found: dict[int, object] = {}
-    todo = list(start)
-    while todo:
-        thing = todo.pop()
-        if id(thing) in found or id(thing) in shared or isinstance(thing, ModuleType | type):
-            continue
-        found[id(thing)] = thing
-        is_function = isinstance(thing, FunctionType)
-        todo += (thing.__closure__ or ()) if is_function else gc.get_referents(thing)
-    return list(found.values())
-
-
-def test_what_is_held_has_no_energy_above_the_new_nyquist(
-    classifier: Classifier, loudness: Any, array_source: Any
-) -> None:
-    time_s = np.arange(4 * 16_000) / 16_000
-    tone = (0.5 * np.sin(2 * np.pi * 730 * time_s)).astype(np.float32)  # would alias to 270 Hz
-    list(Listener(classifier, array_source(tone, 16_000)).windows())
-    steady = loudness.waveforms[2][0]
-    assert 10 * np.log10(np.mean(steady**2) / np.mean(tone**2)) <= -80

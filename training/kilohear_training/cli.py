@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from kilohear.bundle import Bundle
 from kilohear.errors import ConfigError, DataError, KilohearError
+from kilohear.guides import write_guide
 from kilohear_training.data_cli import add_data_commands
 
 if TYPE_CHECKING:
@@ -157,6 +159,13 @@ def evaluate(
 def export(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     out: Annotated[Path, typer.Option(help="The bundle's folder.")],
+    labels_only_header: Annotated[
+        bool,
+        typer.Option(
+            "--labels-only-header",
+            help="Write kilohear_labels.h for C into OUT, of a bundle instead of a run.",
+        ),
+    ] = False,
     name: Annotated[str | None, typer.Option(help="Its name; default the folder's.")] = None,
     runtime: Annotated[
         list[str] | None, typer.Option(help="executorch, onnx or coreml; default all.")
@@ -166,6 +175,10 @@ def export(
     ] = None,
 ) -> None:
     """Export a run as a bundle; each file must agree with the torch model or nothing is written."""
+    if labels_only_header:
+        for file in write_guide("c", Bundle.load(run).card, out):
+            typer.echo(file)
+        return
     _need_torch()
     from kilohear.config import from_dict
     from kilohear_training.shipping import Choice, export_run

@@ -26,7 +26,7 @@ from kilohear_training.fit import Fit, Folders, load_network
 from kilohear_training.methods import Experiment
 from kilohear_training.study import Study, result_name
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 CALIBRATION_CLIPS = 96
 GATE_CLIPS = 64
 
@@ -79,8 +79,8 @@ def ship(
 ) -> Bundle:
     """Export a study's student that was trained on all folds, with the scores of the others.
 
-    The card's scores are the mean over test folds by weights that never saw them; int8 files are
-    made and scored fold by fold in the same way.
+    The card's scores are the mean over test folds by weights that never saw them; float16 and int8
+    files are made and scored fold by fold in the same way.
 
     Parameters
     ----------
@@ -114,9 +114,9 @@ def ship(
         _mean_score("macro_f1", dataset, [m["macro_f1"] for m in measured], note),
     )
     fit = final[0].fit
-    int8 = _int8_scores(tested, dataset, folders, choice)
+    reduced = _reduced_scores(tested, dataset, folders, choice)
     run = folders.runs / fit.name
-    bundle = _export(run, fit, dataset, out.name, scores, int8, out, choice, report)
+    bundle = _export(run, fit, dataset, out.name, scores, reduced, out, choice, report)
     if weights is not None:
         write_bytes(weights, (run / "weights.pt").read_bytes())
     return bundle
@@ -209,10 +209,10 @@ def _method(fit: Fit) -> str:
     return "cssd"
 
 
-def _int8_scores(
+def _reduced_scores(
     tested: list[Experiment], dataset: Dataset, folders: Folders, choice: Choice
 ) -> dict[str, Score]:
-    """Export each fold's weights in int8, calibrated on its training folds, and score them."""
+    """Export each fold's weights in fewer bits, calibrated on its training folds; score them."""
     targets = np.array(dataset.targets())
     values: dict[str, list[float]] = {}
     for experiment in tested:
@@ -224,14 +224,14 @@ def _int8_scores(
         calibration = from_numpy(load_waveforms(dataset, fit, chosen))
         heard = load_waveforms(dataset, fit, test)
         for (runtime, precision), name in FILES.items():
-            if precision != "int8" or not choice.takes(runtime, precision):
+            if precision == "float32" or not choice.takes(runtime, precision):
                 continue
             with tempfile.TemporaryDirectory() as folder:
                 file = Path(folder) / name
                 WRITERS[runtime](student, precision, calibration, file)
                 value = score_export(open_file(runtime, file), heard, targets[test], dataset.labels)
             values.setdefault(name, []).append(value)
-    note = "each fold's own weights in int8, calibrated on its training folds"
+    note = "each fold's own weights in this precision, calibrated on its training folds"
     return {
         name: _mean_score("macro_accuracy", dataset, folds, note) for name, folds in values.items()
     }

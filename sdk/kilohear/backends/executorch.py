@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import importlib.metadata
 import importlib.util
 import os
 import sys
@@ -62,7 +61,6 @@ class ShimBackend:
     runtime = "executorch"
 
     def __init__(self, shim: ctypes.CDLL, file: Path, threads: int) -> None:
-        self.version = importlib.metadata.version("executorch")
         self._shim = shim
         self._student = ctypes.c_void_p()
         with _quiet_stderr():
@@ -70,6 +68,11 @@ class ShimBackend:
         if error:
             raise _cannot_load(file, self.version, error.decode(errors="replace"))
         weakref.finalize(self, shim.kilohear_close, self._student)
+
+    @property
+    def version(self) -> str:
+        """ExecuTorch's version; looked up where it is asked for."""
+        return _version()
 
     def run(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the probabilities (1, classes) of the waveform (1, samples)."""
@@ -101,7 +104,7 @@ class BindingsBackend:
             runtime = extras.load("executorch.runtime")
             if bindings._threadpool_get_thread_count() != threads:
                 bindings._unsafe_reset_threadpool(threads)
-        self.version = importlib.metadata.version("executorch")
+        self.version = _version()
         try:
             program = runtime.Runtime.get().load_program(file)
             method = program.load_method("forward")
@@ -118,6 +121,12 @@ class BindingsBackend:
         except RuntimeError as error:
             raise _cannot_run(waveform, self.version, error) from None
         return outputs[0].numpy().copy()  # the runtime reuses its output memory
+
+
+def _version() -> str:
+    import importlib.metadata  # it loads slower than a student
+
+    return importlib.metadata.version("executorch")
 
 
 def _cannot_load(file: Path, version: str, why: object) -> BackendError:

@@ -66,7 +66,10 @@ const char* kilohear_open(const char* file, uint32_t threads, Student** student)
     pool->_unsafe_reset_threadpool(threads);
   }
   auto module = std::make_unique<Module>(file, Module::LoadMode::File);
-  const Error error = module->load_forward();
+  // The default looks at the header alone: a damaged file would be read beyond its end.
+  Error error = module->load(executorch::runtime::Program::Verification::InternalConsistency);
+  if (error != Error::Ok) return failed("load", error);
+  error = module->load_forward();
   if (error != Error::Ok) return failed("load_forward", error);
   *student = new Student{std::move(module)};
   return nullptr;

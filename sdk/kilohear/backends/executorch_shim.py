@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import importlib.metadata
 import importlib.util
 import os
 import shutil
-import subprocess
 from functools import cache
 from pathlib import Path
 
@@ -70,8 +68,9 @@ def _wheel() -> Path | None:
 
 def _built(wheel: Path) -> Path:
     """Return where the shim for this wheel and this source is kept."""
-    version = importlib.metadata.version("executorch")
-    parts = (SOURCE.read_bytes(), version.encode(), str(wheel).encode())
+    # The wheel's own file: the package's metadata take longer than all else until the first result.
+    version = (wheel / "version.py").read_bytes()
+    parts = (SOURCE.read_bytes(), version, str(wheel).encode())
     return cache_root() / "executorch" / f"{hashlib.sha256(b'|'.join(parts)).hexdigest()[:16]}.so"
 
 
@@ -80,6 +79,8 @@ def _compiler() -> str | None:
 
 
 def _compile(wheel: Path, built: Path) -> None:
+    import subprocess  # needed once, and slow to import
+
     compiler = _compiler()
     if compiler is None:
         raise BackendError(f"no C++ compiler is here ({', '.join(COMPILERS)}, or $CXX)")

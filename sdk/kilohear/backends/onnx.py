@@ -22,6 +22,7 @@ class OnnxBackend:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3  # errors only
+        onnxruntime.disable_telemetry_events()  # where somebody else imported it before us
         self.version: str = onnxruntime.__version__
         try:
             self._session = onnxruntime.InferenceSession(

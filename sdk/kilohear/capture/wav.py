@@ -13,8 +13,12 @@ from numpy.typing import NDArray
 
 from kilohear import extras
 from kilohear.errors import AudioError, ConfigError
+from kilohear.finite import require_finite
+from kilohear.frontend import MOST_HZ
 
 _UNKNOWN_BYTES = 0x7FFFF000  # from here up a data chunk's size means "streamed, unknown"
+_MOST_CHANNELS = 64
+_MOST_CHUNKS = 10_000
 _UNKNOWN_FRAMES = 2**62  # libsndfile's announcement where a header gives no length
 
 
@@ -48,6 +52,7 @@ class Recording:
         with self._open() as file:
             self.rate_hz = int(file.samplerate)
             self._announced = int(file.frames)
+            self._refuse_strange_header(int(file.channels))
         self.requested_hz = self.rate_hz
         self._block = max(1, math.ceil(block_s * self.rate_hz))
         _refuse_truncated_wav(self.path)
@@ -77,7 +82,13 @@ class Recording:
                     return
                 block = frames.mean(axis=1, dtype=np.float32)  # (samples,)
                 frames.fill(0)
-                self._refuse_not_finite(block, taken)
+                require_finite(
+                    block,
+                    self.rate_hz,
+                    taken,
+                    where=f"{self.path}: ",
+                    advice="repair or record the file again",
+                )
                 taken += len(block)
                 yield block
 
@@ -90,13 +101,11 @@ class Recording:
                 f"{self.path}: not audio that can be read ({error}); give a WAV or FLAC recording"
             ) from None
 
-    def _refuse_not_finite(self, block: NDArray[np.float32], taken: int) -> None:
-        wrong = np.flatnonzero(~np.isfinite(block))
-        if len(wrong):
-            first = int(wrong[0])
+    def _refuse_strange_header(self, channels: int) -> None:
+        if not 1 <= self.rate_hz <= MOST_HZ or not 1 <= channels <= _MOST_CHANNELS:
             raise AudioError(
-                f"{self.path}: sample {taken + first} at {(taken + first) / self.rate_hz:.3f} s is "
-                f"{block[first]}; repair or record the file again"
+                f"{self.path}: its header announces {channels:,} channels at {self.rate_hz:,} Hz; "
+                f"give a recording of at most {_MOST_CHANNELS} channels at 1 to {MOST_HZ:,} Hz"
             )
 
     def _refuse_wrong_length(self) -> None:
@@ -133,7 +142,7 @@ def _refuse_truncated_wav(path: Path) -> None:
 def _wav_data_bytes(file: BinaryIO) -> int | None:
     """Return the data chunk's announced size and stop at its start; None where there is none."""
     order = {b"RIFF": "<", b"RIFX": ">"}.get(file.read(12)[:4])
-    while order:
+    for _ in range(_MOST_CHUNKS if order else 0):
         header = file.read(8)
         if len(header) < 8:
             return None

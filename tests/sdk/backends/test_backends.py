@@ -12,7 +12,7 @@ from kilohear.errors import BackendError, ExtraError
 
 
 def test_an_unknown_runtime_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BackendError, match=r"'abacus'.*executorch, onnx"):
+    with pytest.raises(BackendError, match=r"'abacus'.*executorch, coreml, onnx"):
         open_backend("abacus", tmp_path / "student.abc")
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kilohear.errors import BackendError
+from kilohear_training.export import parity
 from kilohear_training.export.mil import MilInterpreter
 from kilohear_training.export.parity import reference_probabilities, run_all
 
@@ -57,3 +58,9 @@ def test_what_is_no_package_is_refused(tmp_path):
 def test_linux_runs_the_interpreter(bundle):
     executed_by = bundle.export("coreml", "float16").parity.executed_by
     assert ("MIL interpreter" in executed_by) == (sys.platform != "darwin")
+
+
+def test_a_mac_runs_core_ml_itself(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(parity, "open_backend", lambda *what: what)
+    assert parity.open_file("coreml", tmp_path) == ("coreml", tmp_path)

@@ -63,13 +63,39 @@ def test_tiny_stays_under_1_5_mb_at_every_shipped_rate(tmp_path, rate_hz):
     assert file.stat().st_size <= 1_500_000
 
 
-@pytest.mark.parametrize(
-    ("writer", "precision"), [(executorch, "float16"), (onnx, "float16"), (coreml, "int8")]
-)
-def test_a_precision_that_is_not_offered_is_refused(trained, tmp_path, writer, precision):
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_a_precision_that_core_ml_does_not_offer_is_refused(trained, tmp_path, precision):
     student = WaveformStudent(trained.front_end, trained.network)
     with pytest.raises(ExportError, match=precision):
-        writer.write(student, precision, torch.from_numpy(trained.held_out), tmp_path / "x")
+        coreml.write(student, precision, torch.from_numpy(trained.held_out), tmp_path / "x")
+
+
+class Bare(Few):
+    """A network whose features come normalised."""
+
+    def __init__(self, bands: int) -> None:
+        super().__init__(bands)
+        del self.norm
+
+    def forward(self, log_mel: Tensor) -> Tensor:
+        return self.head(pool_bands_and_time(self.stem(log_mel / 100)))
+
+
+@pytest.mark.parametrize("network", [Few, Bare])
+def test_float16_is_the_networks_alone(trained, tmp_path, network):
+    torch.manual_seed(0)
+    student = WaveformStudent(trained.front_end, network(trained.front_end.features))
+    half, clips = student.in_float16(), torch.from_numpy(trained.held_out[:6])
+    weights = {p.dtype for n, p in half.network.named_parameters() if not n.startswith("norm")}
+    assert weights == {torch.float16}
+    assert half(clips).dtype == half.front_end(clips).dtype == torch.float32
+    assert {p.dtype for p in student.parameters()} == {torch.float32}
+    for runtime, writer in (("executorch", executorch), ("onnx", onnx)):
+        file = tmp_path / runtime
+        writer.write(student, "float16", clips, file)
+        given = run_all(open_file(runtime, file), clips.numpy())
+        np.testing.assert_allclose(given, student(clips).numpy(), atol=0.01)
+        np.testing.assert_allclose(given, half(clips).numpy(), atol=0.005)
 
 
 class Flipped(Few):

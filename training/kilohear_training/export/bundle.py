@@ -45,8 +45,10 @@ from kilohear_training.export.student import WaveformStudent, count_student_macs
 
 FILES: Mapping[tuple[Runtime, Precision], str] = {
     ("executorch", "float32"): "student.pte",
+    ("executorch", "float16"): "student_float16.pte",
     ("executorch", "int8"): "student_int8.pte",
     ("onnx", "float32"): "student.onnx",
+    ("onnx", "float16"): "student_float16.onnx",
     ("onnx", "int8"): "student_int8.onnx",
     ("coreml", "float16"): "student.mlpackage",
 }

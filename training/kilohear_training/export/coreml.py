@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from kilohear import extras
@@ -54,21 +53,6 @@ def write(student: WaveformStudent, precision: Precision, calibration: Tensor, f
         model.save(str(file))
     # Written for ExecuTorch's debugger, and no part of the package's manifest.
     (file / "executorch_debug_handle_mapping.json").unlink(missing_ok=True)
-
-
-class CoreMLBackend:
-    """Run a package natively, on macOS."""
-
-    runtime = "coreml"
-
-    def __init__(self, file: Path) -> None:
-        ct = extras.load("coremltools")
-        self.version = f"{ct.__version__} on macOS"
-        self._model = ct.models.MLModel(str(file))
-
-    def run(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the probabilities (1, classes) of the waveform (1, samples)."""
-        return self._model.predict({INPUT: waveform})[OUTPUT]
 
 
 def _is_float16(operation: Any) -> bool:

@@ -1,4 +1,4 @@
-"""ONNX files, float32 or int8."""
+"""ONNX files, float32, float16 or int8."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from torch import Tensor
 
 from kilohear import extras
 from kilohear.bundle import Precision
-from kilohear.errors import ExportError
 from kilohear_training.export.quiet import quietly
 from kilohear_training.export.student import INPUT, OUTPUT, WaveformStudent
 
@@ -33,24 +32,19 @@ def write(student: WaveformStudent, precision: Precision, calibration: Tensor, f
     student
         What to export.
     precision
-        `float32` or `int8`: the network's weights (per channel, 7 bits used: with 8 the sums of
-        CPUs without VNNI overflow) and activations in 8 bits, the front end in float32.
+        Of the network; the front end stays float32. `float16`: weights, and arithmetic where the
+        processor has it; `int8`: weights (per channel, 7 bits used: with 8 the sums of CPUs without
+        VNNI overflow) and activations.
     calibration
         Waveforms (clips, samples) of training folds; they set the ranges of int8 activations.
     file
         Where to.
-
-    Raises
-    ------
-    ExportError
-        Where the precision isn't offered.
     """
-    if precision not in ("float32", "int8"):
-        raise ExportError(f"ONNX files are float32 or int8, not {precision}; choose one")
     onnx = extras.load("onnx")
     extras.load("onnxscript")
     with quietly():
-        model = _exported(student, calibration[:1])
+        half = precision == "float16"
+        model = _exported(student.in_float16() if half else student, calibration[:1])
         if precision == "int8":
             model = _quantised(model, calibration)
     onnx.save_model(model, file)
@@ -77,12 +71,12 @@ def _exported(student: WaveformStudent, example: Tensor) -> onnx.ModelProto:
 
 def _quantised(model: onnx.ModelProto, calibration: Tensor) -> onnx.ModelProto:
     import onnx
-    from onnxruntime.quantization import QuantType, quantize_static
 
+    quantization = extras.load("onnxruntime.quantization")
     with tempfile.TemporaryDirectory() as folder:
         whole, quantised = Path(folder, "whole.onnx"), Path(folder, "quantised.onnx")
         onnx.save_model(model, whole)
-        quantize_static(
+        quantization.quantize_static(
             whole,
             quantised,
             cast(Any, _Waveforms(calibration.numpy())),  # their base class is optional here
@@ -90,8 +84,8 @@ def _quantised(model: onnx.ModelProto, calibration: Tensor) -> onnx.ModelProto:
             op_types_to_quantize=list(_QUANTISED),
             per_channel=True,
             reduce_range=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8,
         )
         return onnx.load_model(quantised)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from kilohear.backends import Backend, open_backend
 from kilohear.bundle import Parity, Precision, Runtime
 from kilohear.errors import ExportError
 from kilohear.frontend import FrontEnd
+from kilohear.system import system
 from kilohear_training.evaluate import score
 from kilohear_training.frontend import TorchFrontEnd
 
@@ -58,12 +58,8 @@ def open_file(runtime: Runtime | str, file: Path) -> Backend:
     BackendError, ExtraError
         Where the runtime isn't installed or refuses the file.
     """
-    if runtime != "coreml":
+    if runtime != "coreml" or system() == "macos":
         return open_backend(runtime, file)
-    if sys.platform == "darwin":
-        from kilohear_training.export.coreml import CoreMLBackend
-
-        return CoreMLBackend(file)
     from kilohear_training.export.mil import MilInterpreter
 
     return MilInterpreter(file)

@@ -38,11 +38,30 @@ class WaveformStudent(nn.Module):
         super().__init__()
         self.front_end = TorchFrontEnd(front_end)
         self.network = _folded(copy.deepcopy(network).cpu().eval())
+        self.feeds_float16 = False
         self.eval().requires_grad_(False)
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Return probabilities (batch, classes)."""
-        return self.network(self.front_end(waveform)).softmax(dim=1)
+        features = self.front_end(waveform)
+        if self.feeds_float16:
+            features = features.half()
+        return self.network(features).float().softmax(dim=1)
+
+    def in_float16(self) -> WaveformStudent:
+        """Return a copy whose network computes in float16.
+
+        The front end and the band norm stay float32: levels of -100 dB would be rounded to 0.06 dB,
+        and a quiet clip's DFT falls under the smallest number.
+        """
+        copied = copy.deepcopy(self)
+        copied.network.half()
+        norms = [m for m in copied.network.modules() if isinstance(m, BandAffine)]
+        for norm in norms:
+            norm.float()
+            norm.gives_float16 = True
+        copied.feeds_float16 = not norms
+        return copied
 
 
 class BandAffine(nn.Module):
@@ -54,13 +73,15 @@ class BandAffine(nn.Module):
     def __init__(self, norm: BandNorm) -> None:
         super().__init__()
         scale, shift = (value.detach() for value in norm.scale_and_shift())
+        self.gives_float16 = False
         # `view` of a clone and not `[None]`: runtimes refuse constants with a stride of 0.
         self.register_buffer("scale", scale.clone().view(1, 1, 1, -1))
         self.register_buffer("shift", shift.clone().view(1, 1, 1, -1))
 
     def forward(self, log_mel: Tensor) -> Tensor:
         """Return (batch, 1, frames, bands)."""
-        return log_mel * self.scale + self.shift
+        normalised = log_mel * self.scale + self.shift
+        return normalised.half() if self.gives_float16 else normalised
 
 
 def count_student_macs(student: WaveformStudent, waveform: Tensor) -> tuple[int, int]:

@@ -1,0 +1,8 @@
+package org.kivy.android;
+
+public class PythonService extends android.app.Service implements Runnable {
+    public static PythonService mService = null;
+
+    @Override
+    public void run() {}
+}

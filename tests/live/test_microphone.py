@@ -117,7 +117,8 @@ def test_sounds_are_heard_at_their_times(
 def test_live_and_from_file_are_the_same_events(
     server: AudioServer, listen: Callable[..., Ear], recording_factory: Callable[..., Path]
 ) -> None:
-    clip = marked(Scene(10.0, RATE_HZ).clip())
+    # Wherever windows begin in this scene, no probability comes within 0.02 of a threshold.
+    clip = marked(Scene(10.0, RATE_HZ, seed=5).clip())
     ear, agreement, file = heard_live_and_from_file(server, listen, recording_factory, clip)
     assert file
     assert agreement.same == agreement.first == agreement.second, agreement
@@ -132,20 +133,12 @@ def test_recordings_are_known_by_their_sound(
     recording_factory: Callable[..., Path],
     data_dir: Path,
 ) -> None:
-    wanted = ["rain", "rooster"]
-    known = []
-    for label in wanted:
-        # The path is tested here, not the student: a clip that it knows.
-        clip = next(
-            c
-            for c in read_clips("esc10")
-            if c.label == label
-            and any(
-                event.label == label and event.probability > 0.9
-                for event in Listener(STUDENT, c.path, runtime="onnx")
-            )
-        )
-        known.append(read_at(clip.path, RATE_HZ))
+    # The path is tested here, not the student: clips that it knows, and as above no near thing.
+    names = {"1-17367-A-10": "rain", "1-39923-A-1": "rooster"}
+    clips = {clip.path.stem: clip for clip in read_clips("esc10")}
+    assert {name: clips[name].label for name in names} == names
+    wanted = list(names.values())
+    known = [read_at(clips[name].path, RATE_HZ) for name in names]
     clip = np.concatenate(known) + noise(sum(map(len, known)) / RATE_HZ)
     ear, agreement, _ = heard_live_and_from_file(server, listen, recording_factory, marked(clip))
     starts_s = {e["label"]: e["start_s"] - mark_s(ear) - 0.5 for e in ear.events()}

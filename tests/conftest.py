@@ -12,7 +12,8 @@ import pytest
 from hypothesis import settings
 from numpy.typing import NDArray
 
-from kilohear.bundle import Card, Export, Parity, Score, Training, hash_files, write_card
+from kilohear.bundle import Card, Export, Parity, Score, Training, write_card
+from kilohear.files import hash_files
 from kilohear.frontend import FrontEnd
 
 # Timings live in benchmarks: a busy machine must not fail a property.

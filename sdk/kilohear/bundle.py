@@ -8,7 +8,6 @@ import shutil
 import stat
 import tempfile
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -288,18 +287,6 @@ def read_card(path: Path) -> Card:
 def write_card(path: Path, card: Card) -> None:
     """Write the card into the bundle folder, last and atomically: with it the bundle is whole."""
     save_json(card, path / CARD_NAME)
-
-
-def hash_files(path: Path, names: Iterator[str] | tuple[str, ...]) -> dict[str, str]:
-    """Return SHA-256 by relative name for files, and for every file in folders, under `path`."""
-    hashes = {}
-    for name in names:
-        target = path / name
-        files = sorted(target.rglob("*")) if target.is_dir() else [target]
-        for file in files:
-            if file.is_file():
-                hashes[file.relative_to(path).as_posix()] = sha256_of(file)
-    return hashes
 
 
 def _is_inside(name: str) -> bool:

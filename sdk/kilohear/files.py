@@ -79,6 +79,18 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def hash_files(path: Path, names: Iterator[str] | tuple[str, ...]) -> dict[str, str]:
+    """Return SHA-256 by relative name for files, and for every file in folders, under `path`."""
+    hashes = {}
+    for name in names:
+        target = path / name
+        files = sorted(target.rglob("*")) if target.is_dir() else [target]
+        for file in files:
+            if file.is_file():
+                hashes[file.relative_to(path).as_posix()] = sha256_of(file)
+    return hashes
+
+
 def cache_root() -> Path:
     """Return the user's cache folder for kilohear."""
     named = os.environ.get("XDG_CACHE_HOME")

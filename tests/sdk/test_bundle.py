@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from kilohear import bundle as bundle_module
-from kilohear.bundle import Bundle, Card, hash_files, read_card, shipped, write_card
+from kilohear.bundle import Bundle, Card, read_card, shipped, write_card
 from kilohear.errors import BackendError, BundleError, ConfigError
+from kilohear.files import hash_files
 
 Bundles = Callable[..., Path]
 

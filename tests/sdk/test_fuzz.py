@@ -26,8 +26,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import kilohear
-from kilohear.bundle import MOST_BYTES, Bundle, hash_files, read_card, shipped
+from kilohear.bundle import MOST_BYTES, Bundle, read_card, shipped
 from kilohear.errors import AudioError, BackendError, BundleError, ConfigError
+from kilohear.files import hash_files
 
 T = TypeVar("T")
 

@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kilohear.bundle import hash_files
 from kilohear.errors import BackendError
-from kilohear.files import cache_root
+from kilohear.files import cache_root, hash_files
 from kilohear.objc import Objc, items, read, text
 
 # MLModelConfiguration.h, MLMultiArray.h

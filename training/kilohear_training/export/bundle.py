@@ -27,10 +27,10 @@ from kilohear.bundle import (
     Runtime,
     Score,
     Training,
-    hash_files,
     write_card,
 )
 from kilohear.errors import ExportError, KilohearError
+from kilohear.files import hash_files
 from kilohear.frontend import FrontEnd
 from kilohear_training.counting import count_parameters
 from kilohear_training.export import coreml, executorch, onnx

@@ -37,18 +37,16 @@ from kilohear_bench.live import (
     SLOT_S,
     Sounds,
     compare_events,
-    line,
     unreported_s,
 )
 from kilohear_bench.measurement import now
+from kilohear_bench.memory import SETTLED_S, line
 
 BUNDLE = "esc10-1khz"
 RUNTIMES = ("onnx", "executorch")
 SAMPLE_S = 10.0
 TAIL_S = 2.5
 """The player still holds a second or two when the last slot is written: most of its faint noise."""
-SETTLED_S = 300.0
-"""From here on memory has to be flat."""
 
 
 def main() -> None:

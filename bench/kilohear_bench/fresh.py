@@ -28,10 +28,16 @@ def run_fresh(module: str, arguments: list[str], what: str, timeout_s: float) ->
             f"{what}: the process that measures it took over {timeout_s:g} s; "
             "measure less, or on a machine that has less else to do"
         ) from None
+    require_success(
+        done,
+        f"{what}: the process that measures it",
+        "try kilohear classify with this bundle and runtime",
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def require_success(done: subprocess.CompletedProcess[str], what: str, advice: str) -> None:
+    """Raise BackendError with a failed process's last line."""
     if done.returncode:
         last = (done.stderr.strip() or "no message").splitlines()[-1]
-        raise BackendError(
-            f"{what}: the process that measures it failed ({last}); "
-            "try kilohear classify with this bundle and runtime"
-        )
-    return json.loads(done.stdout.splitlines()[-1])
+        raise BackendError(f"{what} failed ({last}); {advice}")

@@ -165,12 +165,6 @@ def compare_events(
     )
 
 
-def line(times_s: Sequence[float], values: Sequence[float]) -> tuple[float, float]:
-    """Return the least-squares slope per hour and the range, max - min, of values over time."""
-    slope = np.polyfit(np.asarray(times_s), np.asarray(values), 1)[0]
-    return float(slope * 3_600), float(np.ptp(values))
-
-
 def unreported_s(
     marks: Sequence[int], rate_hz: int, gaps: Sequence[dict[str, Any]]
 ) -> tuple[float, ...]:

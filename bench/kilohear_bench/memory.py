@@ -1,18 +1,24 @@
-"""Peak memory: a fresh process loads one subject, classifies a few windows and says its peak."""
+"""Memory: the peak of a fresh process that classifies a few windows, and how it moves over time."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from kilohear import extras
 from kilohear.bundle import Bundle
 from kilohear_bench.fresh import run_fresh
 from kilohear_bench.latency import noise_window
 from kilohear_bench.subject import Subject
+
+SETTLED_S = 300.0
+"""What is loaded late, and the allocator, have come to rest by then: memory has to be flat."""
 
 _WINDOWS = 5
 _TIMEOUT_S = 120
@@ -57,6 +63,12 @@ def resident_bytes() -> int:
     if statm.is_file():
         return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     return extras.load("psutil").Process().memory_info().rss
+
+
+def line(times_s: Sequence[float], values: Sequence[float]) -> tuple[float, float]:
+    """Return the least-squares slope per hour and the range, max - min, of values over time."""
+    slope = np.polyfit(np.asarray(times_s), np.asarray(values), 1)[0]
+    return float(slope * 3_600), float(np.ptp(values))
 
 
 def _main(path: str, runtime: str, precision: str) -> None:

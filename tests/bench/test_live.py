@@ -19,7 +19,6 @@ from kilohear_bench.live import (
     RATE_HZ,
     Sounds,
     compare_events,
-    line,
     unreported_s,
 )
 
@@ -97,10 +96,6 @@ def test_what_no_gap_says_is_unreported() -> None:
     assert unreported_s(given, 1_000, [gap, {"start_s": 150.0, "lost_s": 0.2}])[-1] == (
         pytest.approx(-0.2)
     )
-
-
-def test_a_line_has_its_slope_per_hour() -> None:
-    assert line([0.0, 1_800.0, 3_600.0], [5.0, 6.0, 7.0]) == pytest.approx((2.0, 2.0))
 
 
 def test_an_audio_server_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:

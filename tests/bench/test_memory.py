@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from kilohear_bench.memory import measure_peak, peak_bytes
+from kilohear_bench.memory import line, measure_peak, peak_bytes
 from kilohear_bench.subject import Subject
 
 
@@ -15,3 +16,7 @@ def test_the_parents_memory_isnt_counted(subject: Subject) -> None:
     assert own > ballast.nbytes
     assert measured["imported_bytes"] < measured["peak_bytes"] < ballast.nbytes
     assert "fresh process" in measured["meter"]
+
+
+def test_a_line_has_its_slope_per_hour() -> None:
+    assert line([0.0, 1_800.0, 3_600.0], [5.0, 6.0, 7.0]) == pytest.approx((2.0, 2.0))

@@ -5,7 +5,10 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import os
+import shutil
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -107,6 +110,18 @@ class LiveSource:
 @pytest.fixture
 def live_source() -> type[LiveSource]:
     return LiveSource
+
+
+@pytest.fixture(scope="session")
+def android_stubs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The stand-ins for Android's classes, compiled: a class path; read only."""
+    javac = shutil.which("javac")
+    if javac is None:
+        pytest.skip("javac isn't here: install default-jdk-headless")
+    classes = tmp_path_factory.mktemp("android")
+    sources = map(str, (Path(__file__).parent / "android_stubs").rglob("*.java"))
+    subprocess.run([javac, "-nowarn", "-d", str(classes), *sources], check=True)
+    return classes
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,21 +16,10 @@ import pytest
 HERE = Path(__file__).parent
 
 
-@pytest.fixture
-def stubs(tmp_path: Path) -> Path:
-    """The stand-ins for Android's classes, compiled."""
-    javac = shutil.which("javac")
-    if javac is None:
-        pytest.skip("javac isn't here: install default-jdk-headless")
+def test_what_is_for_android_passes_in_an_app_of_its_own(android_stubs: Path) -> None:
     if importlib.util.find_spec("jnius") is None:
         pytest.skip("pyjnius isn't installed: run pip install 'kilohear[android]'")
-    sources = map(str, (HERE / "android_stubs").rglob("*.java"))
-    subprocess.run([javac, "-nowarn", "-d", str(tmp_path), *sources], check=True)
-    return tmp_path
-
-
-def test_what_is_for_android_passes_in_an_app_of_its_own(stubs: Path) -> None:
-    environment = {**os.environ, "CLASSPATH": str(stubs), "ANDROID_ARGUMENT": "."}
+    environment = {**os.environ, "CLASSPATH": str(android_stubs), "ANDROID_ARGUMENT": "."}
     modules = map(str, HERE.rglob("test_android*.py"))
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *modules]
     done = subprocess.run(

@@ -23,14 +23,12 @@ from kilohear.capture.paced import Paced
 from kilohear.listener import Listener
 from kilohear_bench.devices.host import load_conditions
 from kilohear_bench.fresh import run_fresh
-from kilohear_bench.memory import peak_bytes, resident_bytes
+from kilohear_bench.memory import SETTLED_S, line, peak_bytes, resident_bytes
 from kilohear_bench.run import Say
 from kilohear_bench.speed.part import BUNDLE, Part, Taking, listening_subjects
 
 GRANTED_HZ = (16_000, 8_000)
 BLOCK_S, PACED_BLOCKS_S = 0.1, (0.1, 0.5)
-SETTLED_S = 300.0
-"""What is loaded late, and the allocator, have come to rest by then."""
 SAMPLES = 60
 """Samples of CPU and memory in a run: one a minute, where it is an hour."""
 
@@ -161,8 +159,7 @@ def drift(resident: Sequence[float], every_s: float) -> tuple[float, float] | No
     values = np.asarray(resident)[settled]
     if len(values) < 2:
         return None
-    slope = float(np.polyfit(at_s[settled], values, 1)[0])
-    return 3600 * slope, float(np.ptp(values))
+    return line(at_s[settled].tolist(), values.tolist())
 
 
 def _runs(duration_s: float, paced_s: float) -> Iterator[Run]:

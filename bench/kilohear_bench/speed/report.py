@@ -12,10 +12,11 @@ from kilohear.files import write_text
 from kilohear_bench.figure import NAMES
 from kilohear_bench.latency import real_time_factor
 from kilohear_bench.measurement import Measurement, interval_of_median
+from kilohear_bench.memory import SETTLED_S
 from kilohear_bench.peers import COVERING, USUAL_HOP, ratio
 from kilohear_bench.report import markdown_table
 from kilohear_bench.speed.label import AND_DECIMATION
-from kilohear_bench.speed.listening import SETTLED_S, drift
+from kilohear_bench.speed.listening import drift
 from kilohear_bench.speed.logmel import OURS, TOLERANCE_DB, subject_name
 from kilohear_bench.speed.part import BUNDLE, Part, load_parts
 from kilohear_bench.speed.start import KILOHEAR, NUMPY, first_result

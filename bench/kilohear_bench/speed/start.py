@@ -14,8 +14,8 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from kilohear.errors import BackendError
 from kilohear_bench.devices.host import Host, load_conditions
+from kilohear_bench.fresh import require_success
 from kilohear_bench.latency import WARM_UP, time_in_turns
 from kilohear_bench.run import Say
 from kilohear_bench.speed.part import BUNDLE, Part, Taking, listening_subjects
@@ -89,6 +89,4 @@ def run_program(name: str, program: str, bytecode: Path) -> None:
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     environment["PYTHONPYCACHEPREFIX"] = str(bytecode)
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    if done.returncode:
-        last = (done.stderr.strip() or "no message").splitlines()[-1]
-        raise BackendError(f"{name}: the process failed ({last}); run kilohear bundles")
+    require_success(done, f"{name}: the process", "run kilohear bundles")

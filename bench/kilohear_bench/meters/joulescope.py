@@ -173,12 +173,11 @@ class _Collector:
 
     def stream_notify(self, stream_buffer: Any) -> bool:
         first, end = stream_buffer.sample_id_range
-        if self._next is None:
-            self._next = first
-        if end <= self._next:
+        known = first if self._next is None else self._next
+        if end <= known:
             return False
-        lost = max(0, first - self._next)  # overwritten before it was read
-        signals = stream_buffer.samples_get(self._next + lost, end, fields=list(_FIELDS))["signals"]
+        lost = max(0, first - known)  # overwritten before it was read
+        signals = stream_buffer.samples_get(known + lost, end, fields=list(_FIELDS))["signals"]
         with self._lock:
             for field, parts in self._parts.items():
                 values = np.array(signals[field]["value"], np.float64)

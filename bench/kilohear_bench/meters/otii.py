@@ -69,8 +69,8 @@ class Otii(Context):
     def open(self) -> None:
         """Connect, choose the instrument, enable its channels, power the board."""
         self._connect()
+        arc = self._arc
         try:
-            arc = self._arc
             arc.set_main_voltage(self._supply_v)
             arc.set_max_current(self._limits.max_ma / 1e3)
             for channel in (_CURRENT, _VOLTAGE, *_INPUTS):
@@ -141,7 +141,7 @@ class Otii(Context):
             self._project = server.get_active_project() or server.create_project()
         except module.OtiiClientException as error:
             raise MeterError(
-                f"otii: {_say(error)}; log in and reserve the Automation licence in the Otii program"
+                f"otii: {_say(error)}; log in and reserve an Automation licence in the Otii program"
             ) from None
         except self._broken as error:
             raise MeterError(
@@ -162,7 +162,7 @@ class Otii(Context):
 
     def _fetch(self) -> Recording:
         arc = self._arc
-        # Both fail where the instrument is unplugged; the samples until then are there all the same.
+        # Where the instrument is unplugged the samples until then are there all the same.
         connected = bool(arc.is_connected())
         self._project.stop_recording()
         taken = self._project.get_last_recording()
@@ -207,7 +207,7 @@ def _analogue(taken: Any, device_id: str, channel: str) -> tuple[NDArray[np.floa
 
 
 def _levels(
-    taken: Any, device_id: str, channel: str, time_s: NDArray[np.float64]
+    taken: Any, device_id: str, channel: str, time_s: NDArray[np.floating[Any]]
 ) -> NDArray[np.bool_]:
     """Return a digital channel's level at each time; it is low before its first event."""
     count = taken.get_channel_data_count(device_id, channel)

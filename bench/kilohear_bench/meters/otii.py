@@ -126,6 +126,7 @@ class Otii(Context):
 
     def _connect(self) -> None:
         module = extras.load("otii_tcp_client.otii_client")
+        protocol = extras.load("otii_tcp_client.otii")
         connection = extras.load("otii_tcp_client.otii_connection")
         refused = extras.load("otii_tcp_client.otii_exception").Otii_Exception
         self._broken: tuple[type[Exception], ...] = (
@@ -138,7 +139,10 @@ class Otii(Context):
             server = client.connect(host=self._host, port=self._port, try_for_seconds=0)
             self._client = client
             self._arc = self._choose(server.get_devices())
-            self._project = server.get_active_project() or server.create_project()
+            try:
+                self._project = server.get_active_project()
+            except protocol.OtiiException:  # there is none
+                self._project = server.create_project()
         except module.OtiiClientException as error:
             raise MeterError(
                 f"otii: {_say(error)}; log in and reserve an Automation licence in the Otii program"

@@ -44,7 +44,7 @@ def counts_of(current_ma: NDArray[np.float64], span: int) -> NDArray[np.int64]:
 def quantised(current_ma: NDArray[np.float64], span: int) -> NDArray[np.float64]:
     """The current that a PPK2 with this calibration would report, mA."""
     ampere = counts_of(current_ma, span) * 4 * ADC_MULT / RESISTANCE[span] + OFFSET_A[span]
-    return 1e3 * GAIN[span] * ampere
+    return np.asarray(1e3 * GAIN[span] * ampere, np.float64)
 
 
 def words(

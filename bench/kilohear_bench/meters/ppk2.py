@@ -174,12 +174,12 @@ class Ppk2(Context):
         if fault is None and len(gaps) > max(10, whole // 100):
             fault = "the samples are out of step with their counter: bytes were lost"
             gaps = ()
-        current, logic = [], []
+        current, logic = [np.zeros(0)], [np.zeros(0, np.uint8)]
         for first in range(0, whole, _DECODED_AT_ONCE):
             part = words[first : first + _DECODED_AT_ONCE].tobytes()
             microamperes, bits = self._api.get_samples(part)
-            current += microamperes
-            logic += bits
+            current.append(np.array(microamperes, np.float64) / 1000)
+            logic.append(np.array(bits, np.uint8))
         modifiers = self._api.modifiers
         return Recording(
             meter=self.name,
@@ -188,10 +188,10 @@ class Ppk2(Context):
             kind=self.kind,
             started_at=self._started_at,
             rate_hz=SAMPLE_HZ,
-            current_ma=np.array(current, np.float64) / 1000,
+            current_ma=np.concatenate(current),
             voltage_v=None,
             supply_v=self._supply_v,
-            logic=np.array(logic, np.uint8),
+            logic=np.concatenate(logic),
             gaps=gaps,
             fault=fault,
         )

@@ -89,6 +89,16 @@ def test_a_meter_that_stops_mid_window_keeps_the_finished_ones():
     assert "cut off" in windows.damaged[0][1]
 
 
+def test_a_meter_that_never_samples_is_told_from_one_that_does():
+    with FakePpk2(words(*GATED)[:0]) as fake, record(fake, stall_s=0.1) as meter:
+        meter.start()
+        time.sleep(0.3)
+        with pytest.raises(MeterError, match="stopped sampling") as error:
+            meter.stop()
+    assert error.value.recording is not None
+    assert len(error.value.recording.current_ma) == 0
+
+
 def test_a_pulled_cable_keeps_what_came():
     with FakePpk2(words(*GATED)) as fake, record(fake) as meter:
         meter.start()

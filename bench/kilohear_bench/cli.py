@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from kilohear_bench import board_cli
+
 
 def add_commands(app: typer.Typer) -> None:
     """Add the bench's commands to `kilohear`."""
@@ -14,6 +16,7 @@ def add_commands(app: typer.Typer) -> None:
     app.command("bench-speed")(bench_speed)
     app.command("bench-yamnet")(bench_yamnet)
     app.command()(demo)
+    board_cli.add_commands(app)
 
 
 def bench(

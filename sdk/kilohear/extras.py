@@ -10,18 +10,24 @@ from kilohear.errors import ExtraError
 
 EXTRAS = {
     "ai_edge_litert": "peers",
+    "capstone": "board",
     "coremltools": "coreml",
+    "elftools": "board",
     "executorch": "executorch",
     "jnius": "android",
+    "joulescope": "joulescope",
     "kaldi_native_fbank": "peers",
     "librosa": "peers",
     "matplotlib": "bench",
     "onnx": "training",
     "onnxruntime": "onnx",
     "onnxscript": "training",
+    "otii_tcp_client": "otii",
     "pooch": "bench",
+    "ppk2_api": "ppk2",
     "psutil": "bench",
     "pyobjus": "ios",
+    "pyocd": "board",
     "serial": "serial",
     "sklearn": "training",
     "sounddevice": "microphone",
@@ -29,6 +35,7 @@ EXTRAS = {
     "threadpoolctl": "peers",
     "torch": "training",
     "torchao": "training",
+    "unicorn": "board",
 }
 """Importable name of an optional package to the extra of kilohear that installs it."""
 

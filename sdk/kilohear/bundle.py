@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import os
 import shutil
 import stat
@@ -11,7 +13,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
-from kilohear.config import load_json, save_json
+from kilohear.config import load_json, save_json, to_dict
 from kilohear.errors import BundleError, ConfigError, ExtraError, KilohearError
 from kilohear.files import sha256_of
 from kilohear.frontend import FrontEnd
@@ -30,8 +32,11 @@ _MOST_FILES = 1_000
 _MOST_WINDOW_S = 600.0
 
 Kind = Literal["measured", "simulated", "modelled", "published"]
-Runtime = Literal["executorch", "onnx", "coreml"]
+Runtime = Literal["executorch", "onnx", "coreml", "c"]
 Precision = Literal["float32", "float16", "int8"]
+
+_ONLY: dict[str, Precision] = {"coreml": "float16", "c": "int8"}
+"""Runtimes whose files come in one precision."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,6 +102,30 @@ class Training:
 
 
 @dataclasses.dataclass(frozen=True)
+class Identity:
+    """What a model is, whatever files it comes in: all of a card that no file changes.
+
+    A file that names the card it belongs to can't hold the card's hash, as the card holds the
+    file's; it holds this one's.
+    """
+
+    name: str
+    version: str
+    network: str
+    window_s: float
+    hop_s: float
+    front_end: FrontEnd
+    labels: tuple[str, ...]
+    training: Training
+
+    @property
+    def sha256(self) -> bytes:
+        """SHA-256 of all fields as JSON, keys in order and without spaces."""
+        text = json.dumps(to_dict(self), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).digest()
+
+
+@dataclasses.dataclass(frozen=True)
 class Card:
     """What a model is, what it expects, how well it does and where it comes from.
 
@@ -147,6 +176,12 @@ class Card:
             raise ConfigError(
                 f"card: hop_s is {self.hop_s}, under one sample at {self.rate_hz:,} Hz"
             )
+
+    @property
+    def identity(self) -> Identity:
+        """What of the card no file changes."""
+        names = [field.name for field in dataclasses.fields(Identity)]
+        return Identity(**{name: getattr(self, name) for name in names})
 
     @property
     def samples(self) -> int:
@@ -202,7 +237,7 @@ class Bundle:
 
     def open(
         self,
-        runtime: Literal["auto", "executorch", "onnx", "coreml"] | str = "auto",
+        runtime: Literal["auto", "executorch", "onnx", "coreml", "c"] | str = "auto",
         precision: Precision | None = None,
         threads: int = 1,
     ) -> Classifier:
@@ -213,10 +248,10 @@ class Bundle:
         runtime
             `auto`: ExecuTorch where it is installed and the bundle has a file for it, else Core ML
             on a Mac, else ONNX Runtime; on an iPhone Core ML. `Classifier.runtime` says which it
-            is.
+            is. `c`: the board's integers, in numpy.
         precision
-            Of the weights: `float32`, `float16` or `int8`; None: `float32`, and `float16` for Core
-            ML, whose files have no other.
+            Of the weights: `float32`, `float16` or `int8`; None: `float32`, but `float16` for Core
+            ML and `int8` for `c`, whose files have no other.
         threads
             Threads that one inference may use.
 
@@ -257,7 +292,7 @@ class Bundle:
 
 def _usual(runtime: Runtime | str) -> Precision:
     """Return the precision of a runtime's files where none is asked for."""
-    return "float16" if runtime == "coreml" else "float32"
+    return _ONLY.get(runtime, "float32")
 
 
 def shipped() -> dict[str, Path]:

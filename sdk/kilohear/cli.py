@@ -38,7 +38,9 @@ COMMANDS = "kilohear.commands"
 """Entry points of this group are functions `add_commands(app: typer.Typer) -> None`."""
 
 BundleOption = Annotated[str, typer.Option("--bundle", help="A shipped bundle's name, or a path.")]
-RuntimeOption = Annotated[str, typer.Option("--runtime", help="auto, executorch, onnx or coreml.")]
+RuntimeOption = Annotated[
+    str, typer.Option("--runtime", help="auto, executorch, onnx, coreml or c.")
+]
 
 
 def main(arguments: list[str] | None = None) -> int:

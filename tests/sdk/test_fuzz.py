@@ -26,9 +26,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import kilohear
+from kilohear.backends import open_backend
 from kilohear.bundle import MOST_BYTES, Bundle, read_card, shipped
 from kilohear.errors import AudioError, BackendError, BundleError, ConfigError
 from kilohear.files import hash_files
+from kilohear.student_image import StudentImage, words_of_header
 
 T = TypeVar("T")
 
@@ -279,6 +281,20 @@ def test_a_damaged_model_file_is_refused_and_ends_no_process(runtime: str, tmp_p
 
 
 @fuzz
+@given(seed=st.integers(0, 2**32), is_text=st.booleans())
+def test_a_damaged_student_of_the_board_is_refused_or_unharmed(
+    tmp_path: Path, seed: int, is_text: bool
+) -> None:
+    text = (shipped()["esc10-1khz"] / "student.h").read_text()
+    whole = text.encode() if is_text else words_of_header(text)
+    file = tmp_path / "student.h"
+    file.write_bytes(damage(whole, seed))
+    backend = _unless(BackendError, call=lambda: open_backend("c", file))
+    if backend is not None:  # the comment was hit: a CRC stands over all else
+        assert StudentImage.load(file).to_bytes() == words_of_header(text)
+
+
+@fuzz
 @given(seed=st.integers(0, 2**32), kind=st.sampled_from(["wav", "flac"]))
 def test_a_damaged_recording_is_refused_or_heard(
     tmp_path: Path, recording_factory: Callable[..., Path], seed: int, kind: str
@@ -357,8 +373,6 @@ def _hear(path: Path) -> None:
 
 
 def _throw_damaged_models(runtime: str, folder: Path) -> None:
-    from kilohear.backends import open_backend
-
     path = shipped()["esc10-1khz"]
     export = Bundle.load(path).export(runtime)
     whole, waveform = (path / export.file).read_bytes(), np.zeros((1, 5_000), np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from kilohear.bundle import Bundle
 from kilohear.errors import ExportError
 from kilohear_training.fit import Folders
 from kilohear_training.methods import Recipe
-from kilohear_training.shipping import Choice, export_run, ship
+from kilohear_training.shipping import Choice, add_to_bundle, export_run, score_folds, ship
 from kilohear_training.study import Arm, Study, run_study
 from kilohear_training.workers import local_workers
 
@@ -26,7 +27,7 @@ def say_nothing(_export: object) -> None:
 
 @pytest.fixture(scope="module")
 def study(recordings: Path) -> Study:
-    return a_study(recordings, (1, 2, None))
+    return a_study(recordings, (1, 2, 3, None))
 
 
 def a_study(recordings: Path, folds: tuple[int | None, ...]) -> Study:
@@ -61,7 +62,7 @@ def test_the_card_tells_shipped_weights_from_tested_ones(shipped: Bundle, root: 
         json.loads(
             (root / "results" / f"recordings-tiny-cssd-1000hz-seed1-fold{fold}.json").read_text()
         )
-        for fold in (1, 2)
+        for fold in (1, 2, 3)
     ]
     folds = [result["scores"]["macro_accuracy"] for result in results]
     assert accuracy.kind == "measured"
@@ -73,7 +74,7 @@ def test_the_card_tells_shipped_weights_from_tested_ones(shipped: Bundle, root: 
 def test_int8_is_scored_fold_by_fold(shipped: Bundle) -> None:
     score = shipped.export("onnx", "int8").score
     assert score is not None
-    assert len(score.folds) == 2
+    assert len(score.folds) == 3
 
 
 def test_the_bundle_classifies(shipped: Bundle) -> None:
@@ -89,6 +90,56 @@ def test_a_run_that_kept_a_fold_has_that_score(root: Path, tmp_path: Path) -> No
     assert bundle.card.name == "fold1"
     assert bundle.card.training.config["fold"] == 1
     assert bundle.card.scores[0].note.startswith("fold 1 alone")
+
+
+def fold_runs(root: Path) -> list[Path]:
+    return sorted((root / "runs").glob("recordings-tiny-1000hz-fold?-*"))
+
+
+def test_a_file_for_the_board_is_added_and_scored_fold_by_fold(
+    study: Study, shipped: Bundle, root: Path, tmp_path: Path
+) -> None:
+    copied = Bundle.load(shutil.copytree(shipped.path, tmp_path / "small-1khz"))
+    weights = shipped.path.with_suffix(".pt")
+    score = score_folds(copied, fold_runs(root), "c", "int8")
+    added = add_to_bundle(copied, weights, "c", "int8", score, say_nothing)
+    export = added.export("c", "int8")
+    assert export.score == score
+    assert len(score.folds) == 3
+    assert export.parity.clips_from == shipped.card.exports[0].parity.clips_from
+    assert added.card.exports[:-1] == shipped.card.exports
+    assert {**added.card.sha256, "student.h": None} == {**shipped.card.sha256, "student.h": None}
+    folders = Folders(root / "runs", root / "cache")
+    board = Choice(runtimes=("c",))
+    out = tmp_path / "board-1khz"
+    whole = ship(study, 1_000, folders, root / "results", out, None, board, say_nothing)
+    assert whole.export("c", "int8").score == score
+
+
+def test_weights_of_something_else_are_refused(shipped: Bundle, tmp_path: Path) -> None:
+    copied = Bundle.load(shutil.copytree(shipped.path, tmp_path / "small-1khz"))
+    (tmp_path / "weights.pt").write_bytes(b"no weights")
+    for weights in (tmp_path / "weights.pt", tmp_path / "none.pt"):
+        with pytest.raises(ExportError, match=r"\.pt: holds no weights of small-1khz's tiny"):
+            add_to_bundle(copied, weights, "c", "int8", None, say_nothing)
+    assert Bundle.load(copied.path).card == shipped.card
+
+
+def test_a_score_needs_a_run_for_each_fold_of_the_same_fit(
+    shipped: Bundle, root: Path, tmp_path: Path
+) -> None:
+    runs = fold_runs(root)
+    with pytest.raises(
+        ExportError, match="2 runs keep the folds 1, 2; give one for each of 1, 2, 3"
+    ):
+        score_folds(shipped, runs[:2], "c", "int8")
+    with pytest.raises(ExportError, match="3 runs keep the folds"):
+        score_folds(shipped, [*runs[:2], runs[0]], "c", "int8")
+    other = shutil.copytree(runs[0], tmp_path / "other")
+    config = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps(config | {"epochs": 7}))
+    with pytest.raises(ExportError, match="other: isn't the fit of small-1khz"):
+        score_folds(shipped, [*runs[:2], other], "c", "int8")
 
 
 def test_a_study_without_a_run_over_all_folds_is_refused(

@@ -16,6 +16,7 @@ from kilohear_training.data_cli import add_data_commands
 if TYPE_CHECKING:
     from kilohear.bundle import Export
     from kilohear_training.fit import Folders
+    from kilohear_training.shipping import Choice
     from kilohear_training.study import Study
     from kilohear_training.workers import Workers
 
@@ -43,6 +44,14 @@ _Results = Annotated[
 ]
 _Runs = Annotated[Path, typer.Option("--runs", help="Folder of training runs.")]
 _Cache = Annotated[Path, typer.Option("--cache", help="Folder of cached features.")]
+_Runtimes = Annotated[
+    list[str] | None,
+    typer.Option("--runtime", help="executorch, onnx, coreml or c; again for more; default all."),
+]
+_Precisions = Annotated[
+    list[str] | None,
+    typer.Option("--precision", help="float32, float16 or int8; again for more; default all."),
+]
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -167,11 +176,19 @@ def export(
         ),
     ] = False,
     name: Annotated[str | None, typer.Option(help="Its name; default the folder's.")] = None,
-    runtime: Annotated[
-        list[str] | None, typer.Option(help="executorch, onnx or coreml; default all.")
-    ] = None,
-    precision: Annotated[
-        list[str] | None, typer.Option(help="float32, float16 or int8; default all.")
+    runtime: _Runtimes = None,
+    precision: _Precisions = None,
+    add: Annotated[
+        bool,
+        typer.Option(
+            "--add",
+            help="Make the files of --runtime again in the bundle OUT, of the run it came from or "
+            "of that run's weights.pt; the others stay.",
+        ),
+    ] = False,
+    fold_run: Annotated[
+        list[Path] | None,
+        typer.Option(help="With --add: a run that kept a fold, to score the files by; one a fold."),
     ] = None,
 ) -> None:
     """Export a run as a bundle; each file must agree with the torch model or nothing is written."""
@@ -180,12 +197,19 @@ def export(
             typer.echo(file)
         return
     _need_torch()
-    from kilohear.config import from_dict
-    from kilohear_training.shipping import Choice, export_run
+    from kilohear_training.shipping import add_to_bundle, export_run, score_folds
 
-    wanted = {"runtimes": runtime, "precisions": precision}
-    choice = from_dict(Choice, {key: value for key, value in wanted.items() if value}, "export")
-    bundle = export_run(run, out, name, choice, _say_export)
+    choice = _choice(runtime, precision)
+    if add:
+        if not runtime or name:
+            raise ConfigError("--add takes --runtime, and no --name; say which files to make")
+        bundle = Bundle.load(out)
+        weights = run / "weights.pt" if run.is_dir() else run
+        for target in choice.targets:
+            score = score_folds(bundle, fold_run, *target) if fold_run else None
+            bundle = add_to_bundle(bundle, weights, *target, score, _say_export)
+    else:
+        bundle = export_run(run, out, name, choice, _say_export)
     typer.echo(f"{bundle.path}: {bundle.card.name} at {bundle.card.rate_hz:,} Hz")
 
 
@@ -197,17 +221,20 @@ def study_ship(
     weights: Annotated[
         Path | None, typer.Option(help="Copy the torch weights to this file.")
     ] = None,
+    runtime: _Runtimes = None,
+    precision: _Precisions = None,
     runs: _Runs = RUNS,
     cache: _Cache = CACHE,
 ) -> None:
     """Export the weights trained on all folds, with the scores of the tested folds in the card."""
     _need_torch()
-    from kilohear_training.shipping import Choice, ship
+    from kilohear_training.shipping import ship
     from kilohear_training.study import load_study
 
     loaded = load_study(study)
     where = results or RESULTS / loaded.name
-    bundle = ship(loaded, rate, _folders(runs, cache), where, out, weights, Choice(), _say_export)
+    choice = _choice(runtime, precision)
+    bundle = ship(loaded, rate, _folders(runs, cache), where, out, weights, choice, _say_export)
     typer.echo(f"{bundle.path}: {bundle.card.name} at {bundle.card.rate_hz:,} Hz")
 
 
@@ -380,6 +407,14 @@ def _say_export(export: Export) -> None:
         f"{parity.top1_agreement:.3f}, largest probability error "
         f"{parity.probability_error_max:.2g} over {parity.clips} clips ({parity.executed_by})"
     )
+
+
+def _choice(runtimes: list[str] | None, precisions: list[str] | None) -> Choice:
+    from kilohear.config import from_dict
+    from kilohear_training.shipping import Choice
+
+    wanted = {"runtimes": runtimes, "precisions": precisions}
+    return from_dict(Choice, {key: value for key, value in wanted.items() if value}, "export")
 
 
 def _folders(runs: Path, cache: Path) -> Folders:

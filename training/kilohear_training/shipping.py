@@ -3,30 +3,42 @@
 from __future__ import annotations
 
 import dataclasses
+import pickle
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import from_numpy
 
-from kilohear.bundle import Bundle, Export, Precision, Runtime, Score, Training
-from kilohear.config import load_json, read_json, to_dict
+from kilohear.bundle import Bundle, Export, Identity, Precision, Runtime, Score, Training
+from kilohear.config import from_dict, load_json, read_json, to_dict
 from kilohear.errors import ExportError
 from kilohear.files import write_bytes
 from kilohear_training.data.catalogue import load_dataset
 from kilohear_training.data.dataset import Dataset
 from kilohear_training.data.features import read_clip
-from kilohear_training.export.bundle import FILES, WRITERS, Request, export_bundle
+from kilohear_training.export import c_header
+from kilohear_training.export.bundle import (
+    FILES,
+    Request,
+    add_file,
+    export_bundle,
+    write_file,
+)
 from kilohear_training.export.parity import open_file, score_export
 from kilohear_training.export.student import WaveformStudent
 from kilohear_training.fit import Fit, Folders, load_network
 from kilohear_training.methods import Experiment
+from kilohear_training.networks import build
 from kilohear_training.study import Study, result_name
 
 VERSION = "1.1.0"
+_REDUCED_NOTE = "each fold's own weights in this precision, calibrated on its training folds"
+_GATE_CLIPS_FROM = "{}, training clips that calibration did not see"
 CALIBRATION_CLIPS = 96
 GATE_CLIPS = 64
 
@@ -37,12 +49,13 @@ SayExport = Callable[[Export], None]
 class Choice:
     """Which files a bundle gets."""
 
-    runtimes: tuple[Runtime, ...] = ("executorch", "onnx", "coreml")
+    runtimes: tuple[Runtime, ...] = ("executorch", "onnx", "coreml", "c")
     precisions: tuple[Precision, ...] = ("float32", "float16", "int8")
 
-    def takes(self, runtime: Runtime, precision: Precision) -> bool:
-        """Whether a file of this runtime and precision is wanted."""
-        return runtime in self.runtimes and precision in self.precisions
+    @property
+    def targets(self) -> list[tuple[Runtime, Precision]]:
+        """Runtime and precision of the wanted files."""
+        return [t for t in FILES if t[0] in self.runtimes and t[1] in self.precisions]
 
 
 def export_run(run: Path, out: Path, name: str | None, choice: Choice, report: SayExport) -> Bundle:
@@ -122,6 +135,107 @@ def ship(
     return bundle
 
 
+def add_to_bundle(
+    bundle: Bundle,
+    weights: Path,
+    runtime: Runtime,
+    precision: Precision,
+    score: Score | None,
+    report: SayExport,
+) -> Bundle:
+    """Add one file to a bundle that a run gave, from the run's torch weights.
+
+    It is calibrated and checked on the same clips as the bundle's other files, which stay as they
+    are.
+
+    Raises
+    ------
+    ConfigError, DataError, ExportError
+        Where the card's fit, its data, the weights or the file aren't right; nothing is written
+        then.
+    """
+    card = bundle.card
+    fit = from_dict(Fit, card.training.config, f"{bundle.path}: training.config")
+    dataset = load_dataset(fit.dataset)
+    training, _ = dataset.split(fit.fold)
+    network = build(fit.network, len(card.labels), fit.front_end, fit.window_s)
+    try:
+        network.load_state_dict(torch.load(weights, weights_only=True))
+    except (OSError, EOFError, KeyError, RuntimeError, pickle.UnpicklingError) as error:
+        cause = str(error).splitlines()[0]
+        raise ExportError(
+            f"{weights}: holds no weights of {card.name}'s {fit.network} ({cause}); give the "
+            "weights.pt of the run that the bundle was exported from"
+        ) from None
+    calibration, gate = calibration_and_gate_clips(fit, training)
+    return add_file(
+        bundle,
+        network.eval(),
+        (runtime, precision),
+        load_waveforms(dataset, fit, calibration),
+        load_waveforms(dataset, fit, gate),
+        _GATE_CLIPS_FROM.format(dataset.name),
+        score,
+        report,
+    )
+
+
+def score_folds(bundle: Bundle, runs: list[Path], runtime: Runtime, precision: Precision) -> Score:
+    """Return the score that a bundle's file has fold by fold, by weights that kept the fold.
+
+    Parameters
+    ----------
+    bundle
+        The bundle whose fit, over all folds, the runs repeat.
+    runs
+        Finished runs, one for each fold.
+    runtime, precision
+        Of the file.
+
+    Raises
+    ------
+    ConfigError, DataError, ExportError
+        Where a run isn't finished, isn't the bundle's fit on another fold, or a fold is missing.
+    """
+    shipped = from_dict(Fit, bundle.card.training.config, f"{bundle.path}: training.config")
+    dataset = load_dataset(shipped.dataset)
+    by_fold: dict[int | None, tuple[Path, Fit]] = {}
+    for run in runs:
+        fit = load_json(Fit, run / "config.json")
+        if _without_folds(fit) != _without_folds(shipped):
+            raise ExportError(
+                f"{run}: isn't the fit of {bundle.card.name} with a fold kept; give runs of the "
+                "same configuration"
+            )
+        if not (run / "result.json").is_file():
+            raise ExportError(f"{run}: holds no result.json; let the run finish first")
+        by_fold[fit.fold] = (run, fit)
+    folds = dataset.folds_to_test
+    if set(by_fold) != set(folds) or len(runs) != len(folds):
+        raise ExportError(
+            f"{len(runs)} runs keep the folds {', '.join(map(str, by_fold)) or 'none'}; give one "
+            f"for each of {', '.join(map(str, folds))}"
+        )
+    values = []
+    for fold in folds:
+        run, fit = by_fold[fold]
+        scores = _fold_scores(run, fit, dataset, [(runtime, precision)])
+        if not scores:
+            raise ExportError(f"{bundle.card.name}: the board can't run it; nothing is to score")
+        values += scores.values()
+    return _mean_score("macro_accuracy", dataset, values, _REDUCED_NOTE)
+
+
+def _without_folds(fit: Fit) -> Fit:
+    """Return a fit as if it and its teachers were trained on all folds."""
+    return dataclasses.replace(
+        fit,
+        fold=None,
+        left_out=(),
+        teachers=tuple(_without_folds(teacher) for teacher in fit.teachers),
+    )
+
+
 def calibration_and_gate_clips(fit: Fit, training: list[int]) -> tuple[list[int], list[int]]:
     """Return training clips for int8 calibration, and others for the gate to run."""
     chosen = np.random.default_rng(fit.seed).permutation(training).tolist()
@@ -150,17 +264,18 @@ def _export(
     training, _ = dataset.split(fit.fold)
     _, network = load_network(run, len(dataset.labels))
     calibration, gate = calibration_and_gate_clips(fit, training)
+    identity = _identity(fit, dataset, len(training), name)
     request = Request(
         name=name,
-        version=VERSION,
-        network=fit.network,
-        labels=dataset.labels,
-        front_end=fit.front_end,
-        training=_training(fit, dataset, len(training)),
+        version=identity.version,
+        network=identity.network,
+        labels=identity.labels,
+        front_end=identity.front_end,
+        training=identity.training,
         scores=scores,
-        gate_clips_from=f"{dataset.name}, training clips that calibration did not see",
-        window_s=fit.window_s,
-        hop_s=min(1.0, fit.window_s),
+        gate_clips_from=_GATE_CLIPS_FROM.format(dataset.name),
+        window_s=identity.window_s,
+        hop_s=identity.hop_s,
         runtimes=choice.runtimes,
         precisions=choice.precisions,
         export_scores=export_scores,
@@ -172,6 +287,19 @@ def _export(
         load_waveforms(dataset, fit, gate),
         out,
         report,
+    )
+
+
+def _identity(fit: Fit, dataset: Dataset, clips: int, name: str) -> Identity:
+    return Identity(
+        name=name,
+        version=VERSION,
+        network=fit.network,
+        window_s=fit.window_s,
+        hop_s=min(1.0, fit.window_s),
+        front_end=fit.front_end,
+        labels=dataset.labels,
+        training=_training(fit, dataset, clips),
     )
 
 
@@ -213,28 +341,40 @@ def _reduced_scores(
     tested: list[Experiment], dataset: Dataset, folders: Folders, choice: Choice
 ) -> dict[str, Score]:
     """Export each fold's weights in fewer bits, calibrated on its training folds; score them."""
-    targets = np.array(dataset.targets())
+    targets = [target for target in choice.targets if target[1] != "float32"]
     values: dict[str, list[float]] = {}
     for experiment in tested:
-        fit = experiment.fit
-        training, test = dataset.split(fit.fold)
-        _, network = load_network(folders.runs / fit.name, len(dataset.labels))
-        student = WaveformStudent(fit.front_end, network)
-        chosen, _ = calibration_and_gate_clips(fit, training)
-        calibration = from_numpy(load_waveforms(dataset, fit, chosen))
-        heard = load_waveforms(dataset, fit, test)
-        for (runtime, precision), name in FILES.items():
-            if precision == "float32" or not choice.takes(runtime, precision):
-                continue
-            with tempfile.TemporaryDirectory() as folder:
-                file = Path(folder) / name
-                WRITERS[runtime](student, precision, calibration, file)
-                value = score_export(open_file(runtime, file), heard, targets[test], dataset.labels)
+        run = folders.runs / experiment.fit.name
+        for name, value in _fold_scores(run, experiment.fit, dataset, targets).items():
             values.setdefault(name, []).append(value)
-    note = "each fold's own weights in this precision, calibrated on its training folds"
     return {
-        name: _mean_score("macro_accuracy", dataset, folds, note) for name, folds in values.items()
+        name: _mean_score("macro_accuracy", dataset, folds, _REDUCED_NOTE)
+        for name, folds in values.items()
     }
+
+
+def _fold_scores(
+    run: Path, fit: Fit, dataset: Dataset, targets: list[tuple[Runtime, Precision]]
+) -> dict[str, float]:
+    """Export a run that kept a fold, calibrated on the others; score the files on the fold."""
+    training, test = dataset.split(fit.fold)
+    _, network = load_network(run, len(dataset.labels))
+    student = WaveformStudent(fit.front_end, network)
+    chosen, _ = calibration_and_gate_clips(fit, training)
+    calibration = from_numpy(load_waveforms(dataset, fit, chosen))
+    heard = load_waveforms(dataset, fit, test)
+    truth = np.array(dataset.targets())[test]
+    identity = _identity(fit, dataset, len(training), f"fold {fit.fold}")
+    is_refused = c_header.refusal(student) is not None
+    values = {}
+    for runtime, precision in targets:
+        if runtime == "c" and is_refused:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / FILES[runtime, precision]
+            write_file(student, runtime, precision, calibration, file, identity)
+            values[file.name] = score_export(open_file(runtime, file), heard, truth, dataset.labels)
+    return values
 
 
 def _mean_score(

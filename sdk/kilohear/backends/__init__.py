@@ -62,7 +62,8 @@ def open_backend(runtime: str, file: Path, threads: int = 1) -> Backend:
     Parameters
     ----------
     runtime
-        `executorch`, `coreml` or `onnx`.
+        `executorch`, `coreml`, `onnx`, or `c` (the board's integers in numpy: `auto` never takes
+        it).
     file
         The bundle's file for that runtime.
     threads
@@ -98,4 +99,8 @@ def open_backend(runtime: str, file: Path, threads: int = 1) -> Backend:
         from kilohear.backends.onnx import OnnxBackend
 
         return OnnxBackend(file, threads)
-    raise BackendError(f"no backend runs {runtime!r} here; use one of {', '.join(_PACKAGES)}")
+    if runtime == "c":
+        from kilohear.backends.integer import IntegerBackend
+
+        return IntegerBackend(file, threads)
+    raise BackendError(f"no backend runs {runtime!r} here; use one of {', '.join(_PACKAGES)}, c")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.metadata
+import logging
 import os
 import platform
 import shutil
@@ -15,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from kilohear.bundle import (
     CARD_NAME,
@@ -23,6 +24,7 @@ from kilohear.bundle import (
     Bundle,
     Card,
     Export,
+    Identity,
     Precision,
     Runtime,
     Score,
@@ -33,7 +35,7 @@ from kilohear.errors import ExportError, KilohearError
 from kilohear.files import hash_files
 from kilohear.frontend import FrontEnd
 from kilohear_training.counting import count_parameters
-from kilohear_training.export import coreml, executorch, onnx
+from kilohear_training.export import c_header, coreml, executorch, onnx
 from kilohear_training.export.parity import (
     Gate,
     measure_parity,
@@ -51,17 +53,22 @@ FILES: Mapping[tuple[Runtime, Precision], str] = {
     ("onnx", "float16"): "student_float16.onnx",
     ("onnx", "int8"): "student_int8.onnx",
     ("coreml", "float16"): "student.mlpackage",
+    ("c", "int8"): "student.h",
 }
 """What a bundle may hold, by runtime and precision."""
 
 WRITERS = {"executorch": executorch.write, "onnx": onnx.write, "coreml": coreml.write}
-"""What writes a file, by runtime: (student, precision, calibration, file)."""
+"""What writes a file, by runtime: (student, precision, calibration, file); a file for the board
+says which bundle it belongs to, and is written by `c_header.write`."""
 
 _PACKAGES = {
     "executorch": ("executorch", "torchao"),
     "onnx": ("onnx", "onnxscript", "onnxruntime"),
     "coreml": ("coremltools",),
+    "c": (),
 }
+
+_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,10 +99,16 @@ class Request:
     gate_clips_from: str
     window_s: float = 5.0
     hop_s: float = 1.0
-    runtimes: tuple[Runtime, ...] = ("executorch", "onnx", "coreml")
+    runtimes: tuple[Runtime, ...] = ("executorch", "onnx", "coreml", "c")
     precisions: tuple[Precision, ...] = ("float32", "float16", "int8")
     gate: Gate = dataclasses.field(default_factory=Gate)
     export_scores: dict[str, Score] = dataclasses.field(default_factory=dict)
+
+    @property
+    def identity(self) -> Identity:
+        """What of the card no file changes."""
+        names = [field.name for field in dataclasses.fields(Identity)]
+        return Identity(**{name: getattr(self, name) for name in names})
 
     @property
     def targets(self) -> dict[tuple[Runtime, Precision], str]:
@@ -116,6 +129,8 @@ def export_bundle(
     report: Callable[[Export], None] = lambda _: None,
 ) -> Bundle:
     """Write the bundle of a trained network and return it, loaded and verified.
+
+    Networks and front ends that the board doesn't run get no `student.h`; the log says why.
 
     The files are made in a folder beside `out` and renamed into place once all have passed the
     gate; a bundle already at `out` stays untouched until then.
@@ -161,22 +176,14 @@ def export_bundle(
             "given; use the labels it was trained with"
         )
     student = WaveformStudent(request.front_end, network)
+    targets = _without_refused(targets, student)
+    check = _Check(reference, gate_waveforms, request.gate_clips_from, request.gate)
     with _replacing_bundle(out) as folder:
         exports = []
         for (runtime, precision), name in targets.items():
             file = folder / name
-            _write(student, runtime, precision, calibration, file)
-            backend = open_file(runtime, file)
-            parity = measure_parity(backend, reference, gate_waveforms, request.gate_clips_from)
-            require(parity, request.gate.limits(precision), name)
-            made = Export(
-                file=name,
-                runtime=runtime,
-                precision=precision,
-                bytes=_size(file),
-                parity=parity,
-                score=request.export_scores.get(name),
-            )
+            _write(student, runtime, precision, calibration, file, request.identity)
+            made = check.of(file, runtime, precision, request.export_scores.get(name))
             exports.append(made)
             report(made)
         macs, macs_front_end = count_student_macs(student, torch.from_numpy(calibration[:1]))
@@ -204,15 +211,128 @@ def export_bundle(
     return Bundle.load(out)
 
 
+def add_file(
+    bundle: Bundle,
+    network: nn.Module,
+    target: tuple[Runtime, Precision],
+    calibration: NDArray[np.float32],
+    gate_waveforms: NDArray[np.float32],
+    gate_clips_from: str,
+    score: Score | None = None,
+    report: Callable[[Export], None] = lambda _: None,
+) -> Bundle:
+    """Make one more file of a bundle, or one again, and return the bundle, loaded and verified.
+
+    The other files stay as they are, byte for byte. Before anything is written one of them is run:
+    a network that isn't the one they were made from is refused.
+
+    Parameters
+    ----------
+    bundle
+        A bundle's folder; it is replaced as a whole or not at all.
+    network
+        What its files were made from.
+    target
+        Runtime and precision of the file, one of `FILES`.
+    calibration, gate_waveforms, gate_clips_from, report
+        As in `export_bundle` and `Request`.
+    score
+        The file's own score, where that was measured.
+
+    Raises
+    ------
+    ExportError
+        Where there is no such file, the board or the gate refuses it, or the network isn't the
+        bundle's.
+    """
+    runtime, precision = target
+    if target not in FILES:
+        raise ExportError(f"no file is {runtime} in {precision}; see the table of exports")
+    name, card = FILES[target], bundle.card
+    for what, waveforms in (("calibration", calibration), ("gate", gate_waveforms)):
+        _require_waveforms(what, waveforms, card.samples)
+    reference = reference_probabilities(card.front_end, network, gate_waveforms)
+    check = _Check(reference, gate_waveforms, gate_clips_from, Gate())
+    others = [export for export in card.exports if export.file != name]
+    if others:
+        there = others[0]
+        check.of(bundle.path / there.file, there.runtime, there.precision)
+    student = WaveformStudent(card.front_end, network)
+    with _replacing_bundle(bundle.path) as folder:
+        shutil.copytree(bundle.path, folder, dirs_exist_ok=True)
+        _write(student, runtime, precision, calibration, folder / name, card.identity)
+        made = check.of(folder / name, runtime, precision, score)
+        report(made)
+        order = list(FILES.values())
+        exports = sorted([*others, made], key=lambda export: order.index(export.file))
+        card = dataclasses.replace(
+            card,
+            exports=tuple(exports),
+            versions=card.versions | _versions_of(_PACKAGES[runtime]),
+            sha256=hash_files(folder, tuple(export.file for export in exports)),
+        )
+        write_card(folder, card)
+        Bundle.load(folder)
+    return Bundle.load(bundle.path)
+
+
+def write_file(
+    student: WaveformStudent,
+    runtime: Runtime,
+    precision: Precision,
+    calibration: Tensor,
+    file: Path,
+    identity: Identity,
+) -> None:
+    """Write one file of a bundle, by its runtime's writer."""
+    if runtime == "c":
+        c_header.write(student, precision, calibration, file, identity)
+    else:
+        WRITERS[runtime](student, precision, calibration, file)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Check:
+    """The gate with what it compares files with."""
+
+    reference: NDArray[np.float32]
+    waveforms: NDArray[np.float32]
+    clips_from: str
+    gate: Gate
+
+    def of(
+        self, file: Path, runtime: Runtime, precision: Precision, score: Score | None = None
+    ) -> Export:
+        """Return the card's entry of a file that passes; raises ExportError where it doesn't."""
+        backend = open_file(runtime, file)
+        parity = measure_parity(backend, self.reference, self.waveforms, self.clips_from)
+        require(parity, self.gate.limits(precision), file.name)
+        return Export(file.name, runtime, precision, _size(file), parity, score)
+
+
+def _without_refused(
+    targets: dict[tuple[Runtime, Precision], str], student: WaveformStudent
+) -> dict[tuple[Runtime, Precision], str]:
+    """Leave out what the board can't run, and say why; raises ExportError where nothing is left."""
+    reason = c_header.refusal(student)
+    kept = {target: name for target, name in targets.items() if target[0] != "c" or not reason}
+    if not kept:
+        raise ExportError(f"{FILES['c', 'int8']}: {reason}")
+    if len(kept) < len(targets):
+        _log.warning("%s is left out: %s", FILES["c", "int8"], reason)
+    return kept
+
+
 def _write(
     student: WaveformStudent,
     runtime: Runtime,
     precision: Precision,
     calibration: NDArray[np.float32],
     file: Path,
+    identity: Identity,
 ) -> None:
     try:
-        WRITERS[runtime](student, precision, torch.from_numpy(calibration), file)
+        write_file(student, runtime, precision, torch.from_numpy(calibration), file, identity)
     except KilohearError:
         raise
     except Exception as error:  # converters raise whatever they like
@@ -266,6 +386,9 @@ def _size(file: Path) -> int:
 
 
 def _versions(runtimes: tuple[Runtime, ...]) -> dict[str, str]:
-    packages = ["kilohear", "torch", *(p for runtime in runtimes for p in _PACKAGES[runtime])]
-    versions = {package: importlib.metadata.version(package) for package in packages}
-    return {"python": platform.python_version(), **versions}
+    packages = ("kilohear", "torch", *(p for runtime in runtimes for p in _PACKAGES[runtime]))
+    return {"python": platform.python_version(), **_versions_of(packages)}
+
+
+def _versions_of(packages: tuple[str, ...]) -> dict[str, str]:
+    return {package: importlib.metadata.version(package) for package in packages}

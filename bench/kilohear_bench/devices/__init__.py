@@ -50,4 +50,4 @@ def open_device(name: str) -> Device:
         from kilohear_bench.devices.host import Host
 
         return Host()
-    raise ConfigError(f"device {name!r} is unknown; use host")
+    raise ConfigError(f"device {name!r} is unknown; use host, apollo3-simulator or apollo3")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from kilohear_bench import board_cli
+from kilohear_bench.board.cli import add_commands as add_board_commands
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -16,11 +16,13 @@ def add_commands(app: typer.Typer) -> None:
     app.command("bench-speed")(bench_speed)
     app.command("bench-yamnet")(bench_yamnet)
     app.command()(demo)
-    board_cli.add_commands(app)
+    add_board_commands(app)
 
 
 def bench(
-    device: Annotated[str, typer.Option(help="Where to measure: host.")] = "host",
+    device: Annotated[
+        str, typer.Option(help="Where: host, apollo3-simulator, apollo3 or apollo3:PORT.")
+    ] = "host",
     bundle: Annotated[
         list[str] | None, typer.Option(help="A bundle's name or path; again for more. [all]")
     ] = None,
@@ -33,13 +35,27 @@ def bench(
             help="Score on esc10, esc50, kitchen20 or a CSV; without it the cards' fold scores."
         ),
     ] = None,
-    windows: Annotated[int, typer.Option(help="Timed windows each, 30 or more.")] = 30,
-    memory: Annotated[bool, typer.Option(help="Measure peak memory.")] = True,
+    windows: Annotated[
+        int | None,
+        typer.Option(help="Windows each. [host: 30, the fewest; board: 3]", show_default=False),
+    ] = None,
+    memory: Annotated[bool, typer.Option(help="Host: measure peak memory.")] = True,
+    rate: Annotated[
+        list[int] | None, typer.Option(help="Board: a rate, Hz; again for more. [all five]")
+    ] = None,
+    clips: Annotated[int, typer.Option(help="Board: most clips of --dataset a rate.")] = 120,
+    arithmetic: Annotated[str, typer.Option(help="Board: of the log-mel, float32 or q15.")] = (
+        "float32"
+    ),
+    meter: Annotated[
+        str | None,
+        typer.Option(help="Board: ppk2, joulescope or otii[:HOST:PORT]; wired to its supply."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="A new folder. [runs/bench-TIME]", show_default=False)
     ] = None,
 ) -> None:
-    """Measure accuracy, latency, size and memory of bundles, all runtimes side by side."""
+    """Measure bundles: on this computer all runtimes side by side, on a board every rate."""
     from rich.console import Console
 
     from kilohear import extras
@@ -53,13 +69,26 @@ def bench(
     from kilohear_bench.run import BenchConfig, run_bench
 
     extras.load("matplotlib")
+    if device.partition(":")[0] in ("apollo3", "apollo3-simulator"):
+        settings = {
+            "device": device,
+            "rates_hz": rate,
+            "bundles": bundle,
+            "dataset": dataset,
+            "clips": clips,
+            "windows": windows,
+            "arithmetic": arithmetic,
+            "meter": meter,
+        }
+        _bench_board({key: value for key, value in settings.items() if value}, out)
+        return
     config = BenchConfig(
         device=device,
         bundles=tuple(bundle or ()),
         runtimes=tuple(runtime or ()),
         dataset=dataset,
-        windows=windows,
         memory=memory,
+        **({"windows": windows} if windows is not None else {}),
     )
     folder = out or default_folder()
     with new_folder(folder) as temporary:
@@ -67,6 +96,27 @@ def bench(
         write_report(run, temporary)
     console = Console()
     console.print(terminal_table(run, "bench"))
+    for note in notes(run):
+        console.print(f"- {note}", highlight=False, markup=False)
+    console.print(f"written: {folder}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _bench_board(settings: dict[str, Any], out: Path | None) -> None:
+    from rich.console import Console
+
+    from kilohear.config import from_dict
+    from kilohear_bench.board.config import BoardConfig
+    from kilohear_bench.board.report import notes, terminal_table, write_report
+    from kilohear_bench.board.run import run_board
+    from kilohear_bench.report import default_folder, new_folder
+
+    config = from_dict(BoardConfig, settings, "bench")
+    folder = out or default_folder("board")
+    with new_folder(folder) as temporary:
+        run = run_board(config, _say)
+        write_report(run, temporary)
+    console = Console()
+    console.print(terminal_table(run))
     for note in notes(run):
         console.print(f"- {note}", highlight=False, markup=False)
     console.print(f"written: {folder}", highlight=False, markup=False, soft_wrap=True)

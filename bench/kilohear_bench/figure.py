@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -149,3 +150,17 @@ def _name_rates(axis: Any, points: list[_Point]) -> None:
             color=INK,
             path_effects=[withStroke(linewidth=3, foreground="white")],
         )
+
+
+def dress_bars(axis: Any, rates_hz: Sequence[int], what: str) -> None:
+    """Dress a panel of horizontal bars, one a rate from the top down, `what` along its foot."""
+    axis.set_yticks(range(len(rates_hz)), [f"{rate_hz / 1000:g} kHz" for rate_hz in rates_hz])
+    axis.set_ylim(len(rates_hz) - 0.5, -0.75)
+    axis.set_xlabel(what, color=MUTED)
+    axis.grid(True, axis="x", color=GRID, linewidth=0.8)
+    axis.set_axisbelow(True)
+    axis.tick_params(colors=MUTED, length=0, labelsize=9.5)
+    axis.tick_params(axis="y", labelcolor=INK)
+    for side in ("top", "right", "left"):
+        axis.spines[side].set_visible(False)
+    axis.spines["bottom"].set_color(GRID)

@@ -40,3 +40,30 @@ def test_its_module_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_bench_runs_a_simulated_board(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    arguments = ["bench", "--device", "apollo3-simulator", "--rate", "1000", "--windows", "1"]
+    assert main([*arguments, "--out", str(out)]) == 0
+    assert "simulated" in capsys.readouterr().out
+    assert {"run.json", "report.md", "counts.json", "work.png"} == {f.name for f in out.iterdir()}
+
+
+def test_a_board_that_is_not_there_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    arguments = ["bench", "--device", f"apollo3:{tmp_path / 'tty'}", "--out", str(out)]
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert "can't be opened" in error
+    assert "Traceback" not in error
+    assert not out.exists()
+
+
+def test_flashing_checks_before_it_writes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["board", "flash", "--svl", "/dev/null"]) == 2
+    assert "SVL=1" in capsys.readouterr().err
+    assert main(["board", "flash", "--bundle", "nobody"]) == 2
+    assert "nobody" in capsys.readouterr().err

@@ -389,8 +389,10 @@ class Load:
         Returns from deep sleep per second of capturing.
     duty
         Share of the time in which it captures; it sleeps the rest, microphone unclocked.
-    uart_on, flash_in_sleep
-        Whether the serial port, and the flash in sleep, stay powered.
+    uart_share
+        Share of the time in which the serial port has power.
+    flash_in_sleep
+        Whether the flash keeps its power in sleep.
     """
 
     rate_hz: int
@@ -400,7 +402,7 @@ class Load:
     kind: Kind
     wakes_per_s: float = 2.0
     duty: float = 1.0
-    uart_on: bool = False
+    uart_share: float = 0.0
     flash_in_sleep: bool = False
 
     def __post_init__(self) -> None:
@@ -477,7 +479,7 @@ def parts_ua(load: Load, values: Values, supply_v: float = 3.3) -> dict[str, Any
         "pdm": (values["pdm"] * load.pdm_clock_hz / 1e6 + lines) * duty,
         "microphone": values[microphone_mode(load.pdm_clock_hz)] * duty
         + values["microphone asleep"] * (1 - duty),
-        "uart": values["uart"] * float(load.uart_on),
+        "uart": values["uart"] * load.uart_share,
         "regulator": values["regulator"],
     }
     parts["wake-ups"] = parts["wake-ups"] * duty

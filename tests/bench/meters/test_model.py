@@ -103,7 +103,7 @@ def test_a_duty_cycle_scales_what_captures_and_nothing_else():
 
 def test_what_stays_powered_costs():
     values = typical()
-    assert parts_ua(load(uart_on=True), values)["uart"] == 200
+    assert parts_ua(load(uart_share=1.0), values)["uart"] == 200
     flash = parts_ua(load(flash_in_sleep=True), values)["sleep"]
     assert flash - parts_ua(load(), values)["sleep"] == pytest.approx(110 * (1 - load().busy))
 

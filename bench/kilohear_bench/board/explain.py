@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +15,9 @@ from kilohear import extras
 from kilohear.bundle import Kind
 from kilohear.errors import ConfigError, DataError
 from kilohear.files import replacing
-from kilohear_bench.figure import GRID, INK, MUTED
+from kilohear_bench.figure import INK, MUTED, dress_bars
 from kilohear_bench.meters.model import (
     CONSTANTS,
-    CORE_HZ,
     FORM,
     Load,
     PaperEstimate,
@@ -34,22 +32,13 @@ from kilohear_bench.meters.model import (
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-COUNTS = Path(__file__).parents[1] / "results" / "apollo3" / "counts.json"
-"""The simulator's counts where the working tree has them."""
+COUNTS = Path(__file__).with_name("counts.json")
+"""What the simulator counted of the firmware that ships."""
 GOAL_MA = 1.0
 """What the physical profile should stay under at 1 kHz."""
 
-CLOCKS = {
-    16000: (15625.0, 1.5e6),
-    8000: (7812.5, 750e3),
-    4000: (3906.25, 750e3),
-    2000: (1953.125, 375e3),
-    1000: (976.5625, 187.5e3),
-}
-"""Nominal rate to effective rate and microphone clock, Hz: the firmware's table."""
-
 _KEYS = {"effective_hz", "pdm_clock_hz", "cycles_per_s"}
-_OPTIONAL = {"wakes_per_s", "duty", "uart_on", "flash_in_sleep", "paper_workload_cycles_per_s"}
+_OPTIONAL = {"wakes_per_s", "duty", "uart_share", "flash_in_sleep", "paper_workload_cycles_per_s"}
 
 _GROUPS = {
     "microphone": ("microphone",),
@@ -81,7 +70,7 @@ class Counts:
     Attributes
     ----------
     kind
-        `simulated`, or `modelled` for the estimate.
+        `simulated`, or `measured` by a board's own counter.
     source
         Who counted.
     loads
@@ -96,7 +85,7 @@ class Counts:
     paper_workload: dict[int, float]
 
 
-def load_counts(path: Path) -> Counts:
+def load_counts(path: Path = COUNTS) -> Counts:
     """Read the simulator's counts.
 
     The file is JSON: `kind`, `source` and `rates`, which has for each nominal rate in Hz (as text)
@@ -104,7 +93,7 @@ def load_counts(path: Path) -> Counts:
     - `effective_hz`, `pdm_clock_hz`: Hz;
     - `cycles_per_s`: cycles per second of captured audio by stage, stages disjoint (`logmel`
       without the `fft` in it);
-    - optionally `wakes_per_s` (2), `duty` (1), `uart_on` (false), `flash_in_sleep` (false), and
+    - optionally `wakes_per_s` (2), `duty` (1), `uart_share` (0), `flash_in_sleep` (false), and
       `paper_workload_cycles_per_s`: the command `fft N` at this rate; without it, the stages
       `capture` and `fft`.
 
@@ -138,47 +127,6 @@ def load_counts(path: Path) -> Counts:
     if kind not in ("simulated", "measured") or not loads:
         raise DataError(f"{path}: kind {kind!r} with {len(loads)} rates; counts are simulated")
     return Counts(kind, str(source), loads, workload)
-
-
-def estimated_counts() -> Counts:
-    """Return cycles estimated by arithmetic, for when nobody counted. Good to a factor of two.
-
-    A real FFT of n points takes 2.5 n log2(n) float operations, two cycles each with their loads
-    and stores; windows of 32 ms (512 points at 16 kHz, 32 at 1 kHz), a hundred a second, and
-    12 cycles a sample and 80 a band for taper, power and logarithm; 10 cycles a captured sample;
-    40 a sample that the decimator takes in; the student 0.1 s (1 kHz) to 0.25 s (16 kHz) of core
-    time every 5 s. The paper's workload is one FFT a block of 32 ms.
-    """
-    loads, workload = {}, {}
-    for rate_hz, (effective_hz, clock_hz) in CLOCKS.items():
-        points = 512 * rate_hz // 16000
-        fft = 2 * 2.5 * points * math.log2(points)
-        pdm_hz = clock_hz / 96
-        student_s = 0.1 + 0.15 * math.log2(rate_hz / 1000) / 4
-        loads[rate_hz] = Load(
-            rate_hz=rate_hz,
-            effective_hz=effective_hz,
-            pdm_clock_hz=clock_hz,
-            cycles_per_s={
-                "capture": 10 * pdm_hz,
-                "decimator": 40 * pdm_hz if pdm_hz > effective_hz else 0.0,
-                "logmel": 100 * (12 * points + 80 * 32),
-                "fft": 100 * fft,
-                "student": student_s / 5 * CORE_HZ,
-            },
-            kind="modelled",
-        )
-        workload[rate_hz] = 10 * pdm_hz + rate_hz / points * fft
-    return Counts(
-        "modelled", "ESTIMATE from operation counts: nothing was simulated", loads, workload
-    )
-
-
-def counts_or_estimate(path: Path | None) -> Counts:
-    """Return the counts at `path`; without one those of the working tree, else the estimate."""
-    if path is not None:
-        return load_counts(path)
-    return load_counts(COUNTS) if COUNTS.exists() else estimated_counts()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -300,7 +248,7 @@ def _paper_pieces(estimate: PaperEstimate) -> dict[str, float]:
 # ---- terminal --------------------------------------------------------------------------------
 
 
-def terminal(explanation: Explanation, width: int = 44) -> RenderableType:
+def terminal(explanation: Explanation, width: int = 28) -> RenderableType:
     """Return both panels and the sentences for a terminal."""
     from rich.console import Group
     from rich.panel import Panel
@@ -308,7 +256,7 @@ def terminal(explanation: Explanation, width: int = 44) -> RenderableType:
 
     paper = Panel(
         _rows([_paper_row(estimate) for estimate in explanation.paper], width),
-        title="profile paper: the paper's board, fitted to three published points (modelled)",
+        title="profile paper: the paper's board, fitted to its three points (modelled)",
         title_align="left",
     )
     physical = Panel(
@@ -330,7 +278,7 @@ def _paper_row(estimate: PaperEstimate) -> _Row:
     behind = (
         f"published {known:.2f} mA"
         if known is not None
-        else f"predicted, {estimate.low_ma:.2f}-{estimate.high_ma:.2f} by form"
+        else f"predicted ({estimate.low_ma:.2f}-{estimate.high_ma:.2f})"
     )
     text = f"{estimate.current_ma:.2f} mA {estimate.battery_h:5.1f} h  {behind}"
     return _rate(estimate.rate_hz), _paper_pieces(estimate), text
@@ -500,16 +448,7 @@ def _bar(axis: Any, y: int, pieces: dict[str, float], faint: bool = False) -> No
 
 
 def _dress(axis: Any, rates_hz: list[int]) -> None:
-    axis.set_yticks(range(len(rates_hz)), [_rate(rate_hz) for rate_hz in rates_hz])
-    axis.set_ylim(len(rates_hz) - 0.5, -0.75)
-    axis.set_xlabel("mean current, mA (modelled)", color=MUTED)
-    axis.grid(True, axis="x", color=GRID, linewidth=0.8)
-    axis.set_axisbelow(True)
-    axis.tick_params(colors=MUTED, length=0, labelsize=9.5)
-    axis.tick_params(axis="y", labelcolor=INK)
-    for side in ("top", "right", "left"):
-        axis.spines[side].set_visible(False)
-    axis.spines["bottom"].set_color(GRID)
+    dress_bars(axis, rates_hz, "mean current, mA (modelled)")
     handles, labels = axis.get_legend_handles_labels()
     once = dict(zip(labels, handles, strict=True))
     axis.legend(

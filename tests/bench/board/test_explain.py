@@ -5,13 +5,11 @@ import typer
 from typer.testing import CliRunner
 
 from kilohear.errors import ConfigError, DataError
-from kilohear_bench.board_cli import add_commands
-from kilohear_bench.explain import (
-    CLOCKS,
+from kilohear_bench.apollo3.rates import RATES
+from kilohear_bench.board.cli import add_commands
+from kilohear_bench.board.explain import (
     Counts,
-    counts_or_estimate,
     draw,
-    estimated_counts,
     explain,
     explained_drop,
     load_counts,
@@ -23,10 +21,10 @@ from kilohear_bench.meters.model import PARTS
 def counted() -> dict:
     """A file of counts in which only the two ends differ by a million cycles of transforms."""
     rates = {}
-    for rate_hz, (effective_hz, clock_hz) in CLOCKS.items():
+    for rate_hz, rate in RATES.items():
         rates[str(rate_hz)] = {
-            "effective_hz": effective_hz,
-            "pdm_clock_hz": clock_hz,
+            "effective_hz": rate.effective_hz,
+            "pdm_clock_hz": rate.clock_hz,
             "cycles_per_s": {"capture": 1e5, "fft": 1e6 * rate_hz / 16000, "student": 1e6},
         }
     return {"kind": "simulated", "source": "firmware 0123", "rates": rates}
@@ -85,19 +83,10 @@ def test_the_drop_is_cycles_times_current(path):
 
 
 def test_a_drop_needs_both_ends():
-    counts = estimated_counts()
+    counts = load_counts()
     half = Counts(counts.kind, counts.source, counts.loads, {16000: 1.0})
     with pytest.raises(ConfigError, match="1000"):
         explained_drop(half)
-
-
-def test_the_estimate_is_marked_and_grows_with_the_rate():
-    counts = estimated_counts()
-    assert counts.kind == "modelled"
-    assert "ESTIMATE" in counts.source
-    totals = [load.total_cycles_per_s for load in counts.loads.values()]
-    assert totals == sorted(totals, reverse=True)
-    assert any("ESTIMATE" in sentence for sentence in sentences(explain(counts)))
 
 
 def test_the_profiles_are_named_and_their_kind_is_said(path):
@@ -128,8 +117,3 @@ def test_a_figure_is_the_same_each_time(path, tmp_path):
     draw(explanation, tmp_path / "a.png")
     draw(explanation, tmp_path / "b.png")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
-
-
-def test_without_a_path_there_is_something_to_explain(monkeypatch, tmp_path):
-    monkeypatch.setattr("kilohear_bench.explain.COUNTS", tmp_path / "none.json")
-    assert counts_or_estimate(None).kind == "modelled"

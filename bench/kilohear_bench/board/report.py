@@ -1,0 +1,290 @@
+"""The board's report: `run.json`, `report.md`, `counts.json` and two pictures in one folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kilohear.config import save_json
+from kilohear.files import write_text
+from kilohear_bench.apollo3.rates import rate_of
+from kilohear_bench.board.config import SIMULATOR
+from kilohear_bench.board.run import BoardRun, counts_of
+from kilohear_bench.board.simulated import REST, STAGES
+from kilohear_bench.measurement import Measurement
+from kilohear_bench.meters.model import battery_hours
+from kilohear_bench.report import markdown_table
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_ABSENT = "-"
+_FRONT_END = ("logmel", "fft")
+_SHORT = {
+    "decim": ("capture", "decimator"),
+    "logmel": ("logmel",),
+    "fft": ("fft",),
+    "student": ("student", "events"),
+}
+"""A terminal's columns of stages."""
+
+
+def write_report(run: BoardRun, folder: Path) -> None:
+    """Write the run's files into `folder`."""
+    save_json(run, folder / "run.json")
+    if run.configuration.device == SIMULATOR:
+        from kilohear_bench.board.explain import draw, explain, load_counts
+        from kilohear_bench.board.figure import draw_work
+
+        write_text(folder / "counts.json", json.dumps(counts_of(run), indent=2) + "\n")
+        draw_work(run, folder / "work.png")
+        if _spans(run):
+            draw(explain(load_counts(folder / "counts.json")), folder / "energy.png")
+    write_text(folder / "report.md", markdown(run))
+
+
+def markdown(run: BoardRun) -> str:
+    """Return the report as Markdown."""
+    machine = run.machine
+    lines = [
+        "# Board report",
+        "",
+        f"{run.started_at}, {machine['board']}, firmware {machine['firmware']}, "
+        f"log-mel in {run.configuration.arithmetic}.",
+    ]
+    for title, (columns, rows) in tables(run).items():
+        lines += [
+            "",
+            f"## {title}",
+            "",
+            *markdown_table(columns, rows, 1 + (columns[1] == "student")),
+        ]
+    lines += ["", *(f"- {note}" for note in notes(run))]
+    if run.configuration.device == SIMULATOR:
+        lines += ["", "![Instructions by stage and rate](work.png)"]
+        if _spans(run):
+            lines += ["", "![Where the current goes](energy.png)"]
+    return "\n".join([*lines, ""])
+
+
+def tables(run: BoardRun) -> dict[str, tuple[tuple[str, ...], list[tuple[str, ...]]]]:
+    """Return the report's tables, by title: columns and rows, a row a rate."""
+    rates_hz = run.configuration.rates_hz
+    made = {}
+    if run.configuration.device == SIMULATOR:
+        made["Instructions per second of sound, thousands (simulated)"] = (
+            ("rate", "effective Hz", *STAGES, "rest", "all"),
+            [_work_row(run, rate_hz) for rate_hz in rates_hz],
+        )
+        made["Cycles per second of sound, thousands (simulated, within 15%)"] = (
+            ("rate", *STAGES, "rest", "all"),
+            [(_rate(hz), *_counts(run, hz, "cycles")) for hz in rates_hz],
+        )
+        made["Time (simulated) and current (modelled)"] = (
+            (
+                "rate",
+                "latency ms",
+                "duty cycle",
+                "physical mA (95%)",
+                "physical h on 300 mAh",
+                "paper mA",
+                "paper h on 300 mAh",
+            ),
+            [_time_row(run, rate_hz) for rate_hz in rates_hz],
+        )
+    else:
+        made["Time and current (measured)"] = (
+            ("rate", "effective Hz", "latency ms", "mean current mA", "energy a window uJ"),
+            [_measured_row(run, rate_hz) for rate_hz in rates_hz],
+        )
+    if any(run.find("macro_accuracy", rate_hz) for rate_hz in rates_hz):
+        made["Worth (simulated)"] = (
+            ("rate", "student", "macro accuracy", "macro F1", "labels as the reference", "logits"),
+            [_worth_row(run, rate_hz) for rate_hz in rates_hz],
+        )
+    return made
+
+
+def notes(run: BoardRun) -> list[str]:
+    """Return what must be known to read the tables."""
+    if run.configuration.device != SIMULATOR:
+        return [
+            "Latency: from the end of a window's last block of samples to its label. Current: mean "
+            "over whole seconds. Energy: while the board's window pin is high."
+        ]
+    said = [
+        "Instructions are counted one by one; cycles are a cost by class of instruction. Windows "
+        "of 5 s at the nominal rate follow each other, so the student runs every 5.12 s; `rest` is "
+        "waking, sleeping and the serial line. Nothing here ran on a board.",
+        "Latency: from the end of the block of samples that completes a window to its label, log-"
+        "mel of that block included. Duty cycle: share of the time that the core is awake.",
+        "The two profiles answer different questions. `physical`: what this firmware should draw, "
+        "a sum of parts; the serial port has power only while it says a label; the interval is of "
+        "10,000 draws of its constants. `paper`: what the paper's board drew, fitted to its three "
+        "published points; at 8 and 4 kHz predicted.",
+    ]
+    first, last = max(run.configuration.rates_hz), min(run.configuration.rates_hz)
+    if first != last:
+        said.append(
+            f"Of what {first:,} Hz needs, {last:,} Hz needs "
+            f"{_share(run, last, first, _FRONT_END)} in the front end (log-mel with its FFT), "
+            f"{_share(run, last, first, (*_FRONT_END, 'decimator'))} with the decimator, and "
+            f"{_share(run, last, first, STAGES)} in all stages; instructions, per second of sound."
+        )
+    for rate_hz in run.configuration.rates_hz:
+        if accuracy := run.find("macro_accuracy", rate_hz):
+            by = run.find("label_agreement", rate_hz)
+            compared = by.conditions["clips_by_student"] if by else {}
+            said.append(
+                f"{_rate(rate_hz)}: {accuracy.conditions['dataset']}, played into the simulated "
+                f"microphone; scored are {accuracy.conditions['note']}, by {accuracy.subject}; "
+                f"compared are {', '.join(f'{n} clips of {name}' for name, n in compared.items())}."
+            )
+    return said
+
+
+def terminal_table(run: BoardRun) -> Table:
+    """Return the essence for a terminal of 80 columns, a line a rate."""
+    from rich import box
+    from rich.table import Table
+
+    simulated = run.configuration.device == SIMULATOR
+    title = "million cycles a second of sound, time, current, worth"
+    columns = ["kHz", *_SHORT, "all", "ms", "awake", "mA", "h", "acc", "labels"]
+    rows = [_short_row(run, rate_hz) for rate_hz in run.configuration.rates_hz]
+    # A column in which no rate has anything to show isn't shown.
+    shown = [i for i in range(len(columns)) if any(row[i] != _ABSENT for row in rows)]
+    table = Table(
+        title=f"{title} ({'simulated; mA and h modelled' if simulated else 'measured'})",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    for i in shown:
+        table.add_column(columns[i], justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*(row[i] for i in shown))
+    return table
+
+
+def readme_table(run: BoardRun) -> str:
+    """Return the simulator's essence as Markdown, a line a rate."""
+    columns = (
+        "rate",
+        "effective Hz",
+        "million instructions a second of sound (simulated)",
+        "latency ms (simulated)",
+        "awake (simulated)",
+        "physical mA (modelled, 95%)",
+        "paper's board mA (modelled)",
+        "accuracy (simulated)",
+        "labels as the reference",
+    )
+    rows = []
+    for rate_hz in run.configuration.rates_hz:
+        _, latency, awake, physical, _, paper, _ = _time_row(run, rate_hz)
+        _, _, accuracy, _, labels, _ = _worth_row(run, rate_hz)
+        instructions = total(run, rate_hz, "instructions", (*STAGES, *REST)) / 1e6
+        effective = f"{rate_of(rate_hz).effective_hz:,.1f}"
+        work = (effective, f"{instructions:.2f}", latency, awake)
+        rows.append((_rate(rate_hz), *work, physical, paper, accuracy, labels))
+    return "\n".join(markdown_table(columns, rows, 1))
+
+
+def total(run: BoardRun, rate_hz: int, what: str, stages: Sequence[str]) -> float:
+    """Return the mean of `instructions` or `cycles` per second of sound, summed over stages."""
+    found = [run.find(f"{what}_{stage}", rate_hz) for stage in stages]
+    return sum(measurement.mean for measurement in found if measurement is not None)
+
+
+def _spans(run: BoardRun) -> bool:
+    """Whether both ends of the paper's rates were counted, between which its current fell."""
+    return {1_000, 16_000} <= set(run.configuration.rates_hz)
+
+
+def _share(run: BoardRun, rate_hz: int, of_hz: int, stages: Sequence[str]) -> str:
+    ratio = total(run, of_hz, "instructions", stages) / total(run, rate_hz, "instructions", stages)
+    return f"1/{ratio:.1f}"
+
+
+def _counts(run: BoardRun, rate_hz: int, what: str) -> tuple[str, ...]:
+    values = [total(run, rate_hz, what, (stage,)) for stage in STAGES]
+    values += [total(run, rate_hz, what, REST), total(run, rate_hz, what, (*STAGES, *REST))]
+    return tuple(f"{value / 1e3:,.1f}" for value in values)
+
+
+def _work_row(run: BoardRun, rate_hz: int) -> tuple[str, ...]:
+    counts = _counts(run, rate_hz, "instructions")
+    return (_rate(rate_hz), f"{rate_of(rate_hz).effective_hz:,.1f}", *counts)
+
+
+def _time_row(run: BoardRun, rate_hz: int) -> tuple[str, ...]:
+    duty = run.find("duty_cycle", rate_hz)
+    physical, paper = (run.find(f"current_{p}", rate_hz) for p in ("physical", "paper"))
+    cells = [_rate(rate_hz), _median(run.find("latency", rate_hz), ".0f")]
+    cells.append(f"{duty.mean:.1%}" if duty else _ABSENT)
+    if physical is None or paper is None:
+        return (*cells, *4 * [_ABSENT])
+    low_ma, high_ma = physical.conditions["low_ma"], physical.conditions["high_ma"]
+    return (
+        *cells,
+        f"{physical.mean:.2f} ({low_ma:.2f} to {high_ma:.2f})",
+        f"{battery_hours(physical.mean):.0f} ({battery_hours(high_ma):.0f} to "
+        f"{battery_hours(low_ma):.0f})",
+        f"{paper.mean:.2f}",
+        f"{battery_hours(paper.mean):.1f}",
+    )
+
+
+def _short_row(run: BoardRun, rate_hz: int) -> tuple[str, ...]:
+    duty, accuracy = run.find("duty_cycle", rate_hz), run.find("macro_accuracy", rate_hz)
+    current = run.find("current_physical", rate_hz) or run.find("current", rate_hz)
+    agreed = run.find("label_agreement", rate_hz)
+    cycles = [total(run, rate_hz, "cycles", stages) for stages in _SHORT.values()]
+    return (
+        f"{rate_hz / 1000:g}",
+        *(f"{value / 1e6:.2f}" for value in cycles),
+        f"{total(run, rate_hz, 'cycles', (*STAGES, *REST)) / 1e6:.2f}",
+        _median(run.find("latency", rate_hz), ".0f"),
+        f"{duty.mean:.1%}" if duty else _ABSENT,
+        f"{current.mean:.2f}" if current else _ABSENT,
+        f"{battery_hours(current.mean):.0f}" if current else _ABSENT,
+        f"{accuracy.mean:.3f}" if accuracy else _ABSENT,
+        f"{sum(agreed.samples):.0f}/{len(agreed.samples)}" if agreed else _ABSENT,
+    )
+
+
+def _measured_row(run: BoardRun, rate_hz: int) -> tuple[str, ...]:
+    current = run.find("current", rate_hz)
+    return (
+        _rate(rate_hz),
+        f"{rate_of(rate_hz).effective_hz:,.1f}",
+        _median(run.find("latency", rate_hz), ".0f"),
+        f"{current.mean:.3f}" if current else _ABSENT,
+        _median(run.find("window_energy", rate_hz), ".0f"),
+    )
+
+
+def _worth_row(run: BoardRun, rate_hz: int) -> tuple[str, ...]:
+    accuracy, f1 = (run.find(name, rate_hz) for name in ("macro_accuracy", "macro_f1"))
+    if accuracy is None or f1 is None:
+        return (_rate(rate_hz), *5 * [_ABSENT])
+    agreed = [run.find(f"{what}_agreement", rate_hz) for what in ("label", "logit")]
+    return (
+        _rate(rate_hz),
+        accuracy.subject,
+        f"{accuracy.mean:.3f}",
+        f"{f1.mean:.3f}",
+        *(f"{sum(m.samples):.0f} of {len(m.samples)}" if m else _ABSENT for m in agreed),
+    )
+
+
+def _median(measurement: Measurement | None, form: str) -> str:
+    return format(measurement.median, form) if measurement else _ABSENT
+
+
+def _rate(rate_hz: int) -> str:
+    return f"{rate_hz:,} Hz"

@@ -1,0 +1,64 @@
+"""Students that the board runs: those that ship with the SDK, and some that are its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from kilohear.bundle import Bundle, shipped
+from kilohear.errors import BundleError, DataError
+from kilohear.student_image import StudentImage
+from kilohear_bench.accuracy import unseen_clips
+from kilohear_bench.clips import Clip
+
+STUDENTS = Path(__file__).parents[1] / "apollo3" / "students"
+"""Bundles for the board alone: rates that ship nowhere else, and students that kept a fold."""
+
+
+def board_students() -> dict[str, Path]:
+    """Return every bundle with a student for the board, by name."""
+    own = {card.parent.name: card.parent for card in sorted(STUDENTS.glob("*/card.json"))}
+    return shipped() | own
+
+
+def bundle_of(name: str, rate_hz: int) -> Bundle:
+    """Return the bundle of a student that the firmware holds, by the name that the board says."""
+    path = board_students().get(name)
+    if path is None:
+        raise BundleError(
+            f"the board's student at {rate_hz:,} Hz is {name!r}, which isn't among "
+            f"{', '.join(board_students())}; give its bundle with --bundle"
+        )
+    return Bundle.load(path)
+
+
+def image_of(bundle: Bundle) -> StudentImage:
+    """Return the student that the board runs of a bundle."""
+    return StudentImage.load(bundle.path / bundle.export("c", "int8").file)
+
+
+def load_student(bundle: str) -> Bundle:
+    """Load a bundle by path, or by a name of `board_students`."""
+    return Bundle.load(board_students().get(bundle, bundle))
+
+
+def held_out(rate_hz: int, dataset: str, clips: Sequence[Clip]) -> tuple[Bundle, list[Clip]]:
+    """Return a student of a rate that kept clips of `dataset` from its training, and those clips.
+
+    Raises
+    ------
+    DataError
+        Where there is none.
+    """
+    for path in sorted(STUDENTS.glob("*/card.json")):
+        bundle = Bundle.load(path.parent)
+        if bundle.card.rate_hz != rate_hz:
+            continue
+        try:
+            return bundle, unseen_clips(bundle.card, dataset, clips)[0]
+        except DataError:
+            continue
+    raise DataError(
+        f"no student for the board at {rate_hz:,} Hz kept a clip of {dataset} from training; "
+        "give one with --bundle"
+    )

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from kilohear.config import load_json
+from kilohear_bench.board.report import readme_table as board_table
+from kilohear_bench.board.run import BoardRun
 from kilohear_bench.peers import COVERING
 from kilohear_bench.report import markdown
 from kilohear_bench.run import Run
@@ -32,6 +34,8 @@ def made_from(source: Path) -> str:
         return markdown(load_json(Run, source))
     if source.name == "speed":
         return readme_table(load_parts(source))
+    if source.name == "apollo3":
+        return board_table(load_json(BoardRun, source / "run.json"))
     return read_table(source).markdown()
 
 

@@ -24,7 +24,7 @@ from kilohear.files import write_text
 from kilohear_bench.apollo3.elf import Image, load_image
 from kilohear_bench.apollo3.machine import Machine
 from kilohear_bench.apollo3.microphone import Microphone
-from kilohear_bench.devices.apollo3 import RATES_HZ
+from kilohear_bench.apollo3.rates import RATES
 from kilohear_bench.devices.host import Host, load_conditions, versions
 from kilohear_bench.measurement import Measurement, now
 
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/simulator_speed.json"))
     given = parser.parse_args()
     image, results = load_image(), []
-    for rate_hz in RATES_HZ:
+    for rate_hz in RATES:
         timed = time_rate(image, rate_hz, given.windows, given.repeats, given.note)
         results += timed
         for result in timed:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from kilohear import extras
 from kilohear.files import replacing
-from kilohear_bench.board.report import total
 from kilohear_bench.board.run import BoardRun
 from kilohear_bench.board.simulated import REST
 from kilohear_bench.figure import INK, dress_bars
@@ -32,14 +31,14 @@ def draw_work(run: BoardRun, path: Path) -> None:
     axis = figure.subplots()
     ends = [0.0] * len(rates_hz)
     for name, (stages, colour) in _PIECES.items():
-        widths = [total(run, hz, "instructions", stages) / 1e6 for hz in rates_hz]
+        widths = [run.total(hz, "instructions", stages) / 1e6 for hz in rates_hz]
         axis.barh(
             range(len(rates_hz)), widths, left=ends, height=0.56, color=colour,
             edgecolor="white", linewidth=0.8, label=name, zorder=2,
         )  # fmt: skip
         ends = [end + width for end, width in zip(ends, widths, strict=True)]
     for y, (hz, end) in enumerate(zip(rates_hz, ends, strict=True)):
-        low = total(run, hz, "instructions", ("decimator", "logmel", "fft")) / 1e6
+        low = run.total(hz, "instructions", ("decimator", "logmel", "fft")) / 1e6
         axis.annotate(
             f"{end:.2f} M, {low:.2f} M before the student",
             (end, y), xytext=(8, 0), textcoords="offset points", va="center",

@@ -187,17 +187,11 @@ def readme_table(run: BoardRun) -> str:
     for rate_hz in run.configuration.rates_hz:
         _, latency, awake, physical, _, paper, _ = _time_row(run, rate_hz)
         _, _, accuracy, _, labels, _ = _worth_row(run, rate_hz)
-        instructions = total(run, rate_hz, "instructions", (*STAGES, *REST)) / 1e6
+        instructions = run.total(rate_hz, "instructions", (*STAGES, *REST)) / 1e6
         effective = f"{rate_of(rate_hz).effective_hz:,.1f}"
         work = (effective, f"{instructions:.2f}", latency, awake)
         rows.append((_rate(rate_hz), *work, physical, paper, accuracy, labels))
     return "\n".join(markdown_table(columns, rows, 1))
-
-
-def total(run: BoardRun, rate_hz: int, what: str, stages: Sequence[str]) -> float:
-    """Return the mean of `instructions` or `cycles` per second of sound, summed over stages."""
-    found = [run.find(f"{what}_{stage}", rate_hz) for stage in stages]
-    return sum(measurement.mean for measurement in found if measurement is not None)
 
 
 def _spans(run: BoardRun) -> bool:
@@ -206,13 +200,13 @@ def _spans(run: BoardRun) -> bool:
 
 
 def _share(run: BoardRun, rate_hz: int, of_hz: int, stages: Sequence[str]) -> str:
-    ratio = total(run, of_hz, "instructions", stages) / total(run, rate_hz, "instructions", stages)
+    ratio = run.total(of_hz, "instructions", stages) / run.total(rate_hz, "instructions", stages)
     return f"1/{ratio:.1f}"
 
 
 def _counts(run: BoardRun, rate_hz: int, what: str) -> tuple[str, ...]:
-    values = [total(run, rate_hz, what, (stage,)) for stage in STAGES]
-    values += [total(run, rate_hz, what, REST), total(run, rate_hz, what, (*STAGES, *REST))]
+    values = [run.total(rate_hz, what, (stage,)) for stage in STAGES]
+    values += [run.total(rate_hz, what, REST), run.total(rate_hz, what, (*STAGES, *REST))]
     return tuple(f"{value / 1e3:,.1f}" for value in values)
 
 
@@ -243,11 +237,11 @@ def _short_row(run: BoardRun, rate_hz: int) -> tuple[str, ...]:
     duty, accuracy = run.find("duty_cycle", rate_hz), run.find("macro_accuracy", rate_hz)
     current = run.find("current_physical", rate_hz) or run.find("current", rate_hz)
     agreed = run.find("label_agreement", rate_hz)
-    cycles = [total(run, rate_hz, "cycles", stages) for stages in _SHORT.values()]
+    cycles = [run.total(rate_hz, "cycles", stages) for stages in _SHORT.values()]
     return (
         f"{rate_hz / 1000:g}",
         *(f"{value / 1e6:.2f}" for value in cycles),
-        f"{total(run, rate_hz, 'cycles', (*STAGES, *REST)) / 1e6:.2f}",
+        f"{run.total(rate_hz, 'cycles', (*STAGES, *REST)) / 1e6:.2f}",
         _median(run.find("latency", rate_hz), ".0f"),
         f"{duty.mean:.1%}" if duty else _ABSENT,
         f"{current.mean:.2f}" if current else _ABSENT,

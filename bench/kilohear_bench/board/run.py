@@ -8,6 +8,7 @@ A physical board's current is a meter's.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,11 @@ class BoardRun:
             if measurement.name == name and measurement.conditions["rate_hz"] == rate_hz:
                 return measurement
         return None
+
+    def total(self, rate_hz: int, what: str, stages: Sequence[str]) -> float:
+        """Return `instructions` or `cycles` per second of sound, summed over stages."""
+        found = [self.find(f"{what}_{stage}", rate_hz) for stage in stages]
+        return sum(measurement.mean for measurement in found if measurement is not None)
 
 
 def run_board(config: BoardConfig, say: Say = print) -> BoardRun:

@@ -25,7 +25,6 @@ from kilohear.errors import KilohearError
 NAME = "kilohear-apollo3"
 PROTOCOL = "kilohear board 1"
 BAUD = 115_200
-RATES_HZ = (16_000, 8_000, 4_000, 2_000, 1_000)
 BUFFER_BYTES = 32_768
 
 READY = "m-ready"

@@ -15,7 +15,7 @@ from kilohear_bench.apollo3.reference import answer, heard
 from kilohear_bench.board import physical
 from kilohear_bench.board.config import BoardConfig
 from kilohear_bench.board.explain import load_counts
-from kilohear_bench.board.report import markdown, tables, terminal_table, total, write_report
+from kilohear_bench.board.report import markdown, tables, terminal_table, write_report
 from kilohear_bench.board.run import BoardRun, counts_of, run_board
 from kilohear_bench.board.simulated import REST, STAGES
 from kilohear_bench.board.students import board_students, bundle_of, held_out, image_of
@@ -78,17 +78,17 @@ def test_work_is_simulated_and_current_modelled(run: BoardRun) -> None:
 
 def test_stages_take_what_their_rate_asks_for(run: BoardRun) -> None:
     def instructions(rate_hz: int, stage: str) -> float:
-        return total(run, rate_hz, "instructions", (stage,))
+        return run.total(rate_hz, "instructions", (stage,))
 
     assert instructions(16_000, "decimator") < 1_000 < instructions(1_000, "decimator")
     assert instructions(16_000, "fft") > 5 * instructions(1_000, "fft")
     for rate_hz in (16_000, 1_000):
         for stage in (*STAGES, *REST):
-            cycles = total(run, rate_hz, "cycles", (stage,))
+            cycles = run.total(rate_hz, "cycles", (stage,))
             assert instructions(rate_hz, stage) <= cycles <= 3 * instructions(rate_hz, stage)
         duty = run.find("duty_cycle", rate_hz)
         assert duty is not None
-        all_cycles = total(run, rate_hz, "cycles", (*STAGES, *REST))
+        all_cycles = run.total(rate_hz, "cycles", (*STAGES, *REST))
         assert duty.mean == pytest.approx(all_cycles / 48e6)
 
 
@@ -115,7 +115,7 @@ def test_counts_are_what_explain_reads(run: BoardRun, tmp_path: Path) -> None:
     counts = load_counts(file)
     assert list(counts.loads) == [16_000, 1_000]
     assert counts.loads[1_000].pdm_clock_hz == rate_of(1_000).clock_hz
-    expected = total(run, 1_000, "cycles", (*STAGES, *REST))
+    expected = run.total(1_000, "cycles", (*STAGES, *REST))
     assert counts.loads[1_000].total_cycles_per_s == pytest.approx(expected)
 
 
@@ -158,7 +158,7 @@ def test_a_rate_without_a_kept_clip_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.data
-def test_labels_of_real_clips_are_the_references() -> None:
+def test_labels_of_real_clips_are_the_references(data_dir: Path) -> None:
     config = BoardConfig(rates_hz=(1_000,), windows=1, dataset="esc10", clips=6)
     run = run_board(config, quiet)
     labels, logits = run.find("label_agreement", 1_000), run.find("logit_agreement", 1_000)

@@ -1,4 +1,4 @@
-"""The commands `kilohear bench`, `bench-speed`, `bench-yamnet` and `demo`."""
+"""The commands `kilohear bench`, `bench-speed`, `bench-yamnet`, `demo` and `privacy`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from kilohear_bench.board.cli import add_commands as add_board_commands
+from kilohear_bench.privacy.cli import privacy
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -16,6 +17,7 @@ def add_commands(app: typer.Typer) -> None:
     app.command("bench-speed")(bench_speed)
     app.command("bench-yamnet")(bench_yamnet)
     app.command()(demo)
+    app.command()(privacy)
     add_board_commands(app)
 
 

@@ -23,7 +23,7 @@ class Measurement:
     ----------
     name
         The quantity: `latency`, `cpu_time`, `cpu_share`, `peak_memory`, `resident_memory`,
-        `file_size`, `macro_accuracy` or `macro_f1`.
+        `file_size`, `macro_accuracy`, `macro_f1`, `word_error_rate` or `stoi`.
     subject
         What was measured: a bundle with its runtime and precision.
     samples

@@ -14,6 +14,8 @@ EXTRAS = {
     "coremltools": "coreml",
     "elftools": "board",
     "executorch": "executorch",
+    "faster_whisper": "privacy",
+    "jiwer": "privacy",
     "jnius": "android",
     "joulescope": "joulescope",
     "kaldi_native_fbank": "peers",
@@ -28,10 +30,12 @@ EXTRAS = {
     "psutil": "bench",
     "pyobjus": "ios",
     "pyocd": "board",
+    "pystoi": "privacy",
     "serial": "serial",
     "sklearn": "training",
     "sounddevice": "microphone",
     "soundfile": "files",
+    "soxr": "privacy",
     "threadpoolctl": "peers",
     "torch": "training",
     "torchao": "training",
@@ -40,9 +44,13 @@ EXTRAS = {
 """Importable name of an optional package to the extra of kilohear that installs it."""
 
 
-REFUSED = {"onnxruntime": {"ORT_DISABLE_TELEMETRY": "1"}}
-"""What a package is told before it is imported: from 1.29 on ONNX Runtime writes a device number
-and usage into the user's home and sends them to its maker."""
+REFUSED = {
+    "faster_whisper": {"HF_HUB_OFFLINE": "1"},
+    "onnxruntime": {"ORT_DISABLE_TELEMETRY": "1"},
+}
+"""What a package is told before it is imported: faster-whisper fetches what a model lacks; from
+1.29 on ONNX Runtime writes a device number and usage into the user's home and sends them to its
+maker."""
 
 
 def load(module: str) -> ModuleType:

@@ -1,0 +1,1 @@
+"""Intelligibility by sampling rate: what a recogniser, or a person, still understands of speech."""

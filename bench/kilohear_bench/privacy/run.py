@@ -11,6 +11,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Sequence
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -170,13 +171,10 @@ def run_privacy(
     if lines and len(lines) < len(tasks):
         say(f"going on after {len(lines)} of {len(tasks)}")
     progress = _Progress(len(tasks), len(lines), say)
-    with (folder / LINES).open("a", encoding="utf-8") as file:
+    with (folder / LINES).open("ab", buffering=0) as file:
         for clip, rate_hz, treatment in tasks[len(lines) :]:
             line = _listen(clip, rate_hz, treatment, recogniser)
-            # One write and a sync a line: a killed run loses the clip in hand, no more.
-            file.write(json.dumps(dataclasses.asdict(line), ensure_ascii=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+            _append(file, line, folder)
             lines.append(line)
             progress.step()
     return config, lines
@@ -220,7 +218,7 @@ def read_lines(path: Path) -> list[Line]:
     texts = path.read_bytes().split(b"\n")[:-1]
     try:
         return [from_dict(Line, json.loads(text), str(path)) for text in texts]
-    except ValueError as error:
+    except (ValueError, ConfigError) as error:
         raise DataError(f"{path}: not the lines of a run ({error}); choose another --out") from None
 
 
@@ -238,6 +236,24 @@ def _listen(clip: Utterance, rate_hz: int, treatment: str, recogniser: Recognise
         errors=result.errors,
         stoi=round(stoi(original, RATE_HZ, heard), 6),
     )
+
+
+def _append(file: FileIO, line: Line, folder: Path) -> None:
+    """Write a line and sync it: a killed run loses the clip in hand, no more."""
+    text = json.dumps(dataclasses.asdict(line), ensure_ascii=False) + "\n"
+    try:
+        written = file.write(text.encode())
+        os.fsync(file.fileno())
+    except OSError as error:
+        raise KilohearError(
+            f"{folder / LINES}: can't be written ({error.strerror}); free some space and run "
+            "again: it goes on after the lines that are there"
+        ) from None
+    if written != len(text.encode()):
+        raise KilohearError(
+            f"{folder / LINES}: the disk is full; free some space and run again: it goes on after "
+            "the lines that are there"
+        )
 
 
 def _kept(path: Path) -> list[Line]:

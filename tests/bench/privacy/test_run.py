@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import signal
 import subprocess
@@ -14,9 +15,11 @@ import pytest
 from tests.bench.privacy.fake import FakeRecogniser
 
 from kilohear.errors import ConfigError, DataError, KilohearError
+from kilohear_bench.privacy import run
 from kilohear_bench.privacy.run import (
     LINES,
     PrivacyConfig,
+    claim,
     conditions,
     configure,
     read_lines,
@@ -154,7 +157,7 @@ def test_damaged_lines_are_refused(
 ) -> None:
     path = tmp_path / "whole" / LINES
     path.write_bytes(line + whole)
-    with pytest.raises(KilohearError):
+    with pytest.raises(DataError):
         run_privacy(config, corpus, FakeRecogniser(), tmp_path / "whole", quiet)
     assert path.read_bytes() == line + whole
 
@@ -168,6 +171,26 @@ def test_lines_out_of_order_or_too_many_are_refused(
         path.write_bytes(content)
         with pytest.raises(DataError):
             run_privacy(config, corpus, FakeRecogniser(), tmp_path / "whole", quiet)
+
+
+def test_a_full_disk_is_said_and_the_run_goes_on_when_there_is_room(
+    config: PrivacyConfig,
+    corpus: list[Utterance],
+    whole: bytes,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    folder = tmp_path / "run"
+    claim(folder, config)
+    with monkeypatch.context() as patched:
+        patched.setattr(run.os, "fsync", full)
+        with pytest.raises(KilohearError, match="No space left"):
+            run_privacy(config, corpus, FakeRecogniser(), folder, quiet)
+    run_privacy(config, corpus, FakeRecogniser(), folder, quiet)
+    assert (folder / LINES).read_bytes() == whole
 
 
 def test_what_is_measured_unless_named() -> None:

@@ -47,7 +47,13 @@ def privacy(
     from kilohear_bench.devices.host import Host
     from kilohear_bench.privacy.humans import read_answers
     from kilohear_bench.privacy.recogniser import FasterWhisper
-    from kilohear_bench.privacy.report import make_run, notes, terminal_table, write_report
+    from kilohear_bench.privacy.report import (
+        compared,
+        make_run,
+        notes,
+        terminal_table,
+        write_report,
+    )
     from kilohear_bench.privacy.run import conditions, configure, run_privacy
     from kilohear_bench.privacy.speech import choose, read_utterances, speech_root
     from kilohear_bench.report import default_folder
@@ -65,7 +71,7 @@ def privacy(
     write_report(run, folder)
     console = Console()
     console.print(terminal_table(run))
-    for note in notes(run):
+    for note in [*compared(run), *notes(run)]:
         console.print(f"- {note}", highlight=False, markup=False)
     console.print(f"written: {folder}", highlight=False, markup=False, soft_wrap=True)
 

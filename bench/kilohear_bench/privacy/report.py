@@ -17,7 +17,7 @@ from kilohear_bench.measurement import Measurement
 from kilohear_bench.privacy.humans import Answer
 from kilohear_bench.privacy.run import Line, PrivacyConfig
 from kilohear_bench.privacy.treatments import MEANING
-from kilohear_bench.privacy.wer import Errors, Score, score
+from kilohear_bench.privacy.wer import Errors, Score, difference, score
 from kilohear_bench.report import markdown_table
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def markdown(run: PrivacyRun) -> str:
             "",
             *markdown_table(DETAILS, details(run), 2),
             "",
-            *(f"- {note}" for note in notes(run)),
+            *(f"- {note}" for note in [*compared(run), *notes(run)]),
             "",
         ]
     )
@@ -215,6 +215,26 @@ def details(run: PrivacyRun) -> list[tuple[str, ...]]:
             )
         )
     return cells
+
+
+def compared(run: PrivacyRun) -> list[str]:
+    """Return what each other treatment changes against our decimator at the same rate."""
+    found = {
+        (m.conditions["rate_hz"], m.conditions["treatment"]): _errors(m)
+        for m in run.measurements
+        if m.name == WER and m.conditions["who"] == RECOGNISER
+    }
+    said = []
+    for (rate_hz, treatment), results in found.items():
+        before = found.get((rate_hz, "decimator"))
+        if treatment != "decimator" and before is not None:
+            points = difference(results, before)
+            said.append(
+                f"{treatment} at {rate_hz:,} Hz against our decimator, clip by clip: "
+                f"{100 * points.value:+.1f} points of word error rate ({100 * points.low:+.1f} to "
+                f"{100 * points.high:+.1f})."
+            )
+    return said
 
 
 def notes(run: PrivacyRun) -> list[str]:

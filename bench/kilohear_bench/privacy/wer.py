@@ -156,10 +156,7 @@ def score(results: Sequence[Errors]) -> Score:
     if not results:
         raise DataError("nothing was transcribed, so there is no word error rate; run some clips")
     groups = sorted({result.group for result in results})
-    drawn = np.arange(len(groups))[None, :]
-    if len(groups) >= _LEAST_CLIPS:
-        random = np.random.default_rng(0)
-        drawn = random.integers(0, len(groups), (_RESAMPLES, len(groups)))
+    drawn = _draws(len(groups))
     at = [groups.index(result.group) for result in results]
     words = np.array([result.words for result in results], np.float64)
     errors = np.array([result.errors for result in results], np.float64)
@@ -180,6 +177,42 @@ def score(results: Sequence[Errors]) -> Score:
         clips=len(groups),
         transcripts=len(results),
     )
+
+
+def difference(after: Sequence[Errors], before: Sequence[Errors]) -> Rate:
+    """Return how much higher the capped rate over all words is `after` than `before`.
+
+    The same clips are drawn on both sides, so what makes a clip hard falls out of the interval.
+
+    Raises
+    ------
+    DataError
+        Where they aren't one result each of the same clips.
+    """
+    first = {result.group: result for result in after}
+    second = {result.group: result for result in before}
+    if not first or first.keys() != second.keys() or len(after) + len(before) != 2 * len(first):
+        raise DataError("a difference needs one result of each clip on both sides; run the same")
+    groups = sorted(first)
+    words = np.array([first[group].words for group in groups], np.float64)
+    more = np.array(
+        [
+            min(first[group].errors, first[group].words)
+            - min(second[group].errors, second[group].words)
+            for group in groups
+        ],
+        np.float64,
+    )
+    drawn = _draws(len(groups))
+    low, high = np.percentile(more[drawn].sum(axis=1) / words[drawn].sum(axis=1), [2.5, 97.5])
+    return Rate(float(more.sum() / words.sum()), float(low), float(high))
+
+
+def _draws(count: int) -> NDArray[np.int64]:
+    """Return bootstrap samples of `count` clips, a row each; a single clip is itself."""
+    if count < _LEAST_CLIPS:
+        return np.arange(count)[None, :]
+    return np.random.default_rng(0).integers(0, count, (_RESAMPLES, count))
 
 
 def _spelled(word: str) -> str:

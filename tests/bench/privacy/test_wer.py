@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kilohear.errors import DataError
-from kilohear_bench.privacy.wer import Errors, compare, normalise, score
+from kilohear_bench.privacy.wer import Errors, compare, difference, normalise, score
 
 
 @pytest.mark.parametrize(
@@ -75,3 +75,13 @@ def test_transcripts_of_one_clip_are_drawn_together() -> None:
 def test_a_single_clip_has_no_spread() -> None:
     rate = score([Errors("a", 4, 1)]).pooled
     assert rate.low == rate.value == rate.high == 0.25
+
+
+def test_a_difference_is_taken_clip_by_clip() -> None:
+    before = [Errors(str(i), 10, i % 7) for i in range(30)]
+    after = [Errors(result.group, 10, result.errors + 2) for result in before[::-1]]
+    points = difference(after, before)
+    assert (points.value, points.low, points.high) == pytest.approx((0.2, 0.2, 0.2))
+    assert difference(before, after).value == -points.value
+    with pytest.raises(DataError, match="each clip"):
+        difference(after[1:], before)

@@ -1,4 +1,4 @@
-"""The commands `kilohear bench`, `bench-speed`, `bench-yamnet`, `demo` and `privacy`."""
+"""The commands `kilohear bench...`, `board`, `demo`, `privacy` and `reproduce`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 from kilohear_bench.board.cli import add_commands as add_board_commands
 from kilohear_bench.privacy.cli import privacy
+from kilohear_bench.reproduce_cli import add_commands as add_reproduce_commands
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -19,6 +20,7 @@ def add_commands(app: typer.Typer) -> None:
     app.command()(demo)
     app.command()(privacy)
     add_board_commands(app)
+    add_reproduce_commands(app)
 
 
 def bench(

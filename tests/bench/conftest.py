@@ -9,7 +9,29 @@ import numpy as np
 import pytest
 
 from kilohear.bundle import Bundle, Training
+from kilohear_bench.privacy.speech import RATE_HZ, Utterance, read_utterances
 from kilohear_bench.subject import Subject
+
+SAID = {
+    "7-1-0000": "HE COULD WAIT NO LONGER",
+    "7-1-0001": "STUFF IT INTO YOU HIS BELLY COUNSELLED HIM",
+    "8-2-0000": "MISTER JONES HAD TWENTY ONE APPLES",
+}
+
+
+def make_corpus(folder: Path) -> list[Utterance]:
+    """Three clips of 1 s of noise with transcripts, in LibriSpeech's layout."""
+    import soundfile
+
+    random = np.random.default_rng(0)
+    for name, said in SAID.items():
+        speaker, chapter, _ = name.split("-")
+        place = folder / "test-made" / speaker / chapter
+        place.mkdir(parents=True, exist_ok=True)
+        soundfile.write(place / f"{name}.flac", 0.1 * random.standard_normal(RATE_HZ), RATE_HZ)
+        with (place / f"{speaker}-{chapter}.trans.txt").open("a") as file:
+            file.write(f"{name} {said}\n")
+    return read_utterances(folder)
 
 
 def make_training(config: dict[str, object], dataset: str = "Mine") -> Training:
@@ -44,3 +66,8 @@ def labelled_csv(tmp_path: Path) -> Path:
     table = folder / "mine.csv"
     table.write_text("\n".join(rows) + "\n")
     return table
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> list[Utterance]:
+    return make_corpus(tmp_path / "corpus")

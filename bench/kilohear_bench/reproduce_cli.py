@@ -1,0 +1,59 @@
+"""The commands `kilohear reproduce ...`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add the group `reproduce` to `kilohear`."""
+    reproduce = typer.Typer(help="The paper's tables, ours beside them.")
+    reproduce.callback()(_reproduce)  # else a group of one command would become that command
+    reproduce.command()(table3)
+    app.add_typer(reproduce, name="reproduce")
+
+
+def _reproduce() -> None:
+    """The paper's tables, ours beside them. Table 1: kilohear study."""
+
+
+def table3(
+    clips: Annotated[
+        int | None, typer.Option(help="How many clips of speech, spread over the corpus. [all]")
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(help="A folder with a Whisper model for CTranslate2. [the package's tiny.en]"),
+    ] = None,
+    speech: Annotated[
+        Path | None,
+        typer.Option(help="LibriSpeech or a part of it. [librispeech in KILOHEAR_DATA]"),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(help="A folder; a run that was stopped goes on there.")
+    ] = Path("runs/table3"),
+) -> None:
+    """Table 3: battery hours and word error rate per sampling rate, and our students' accuracy."""
+    from rich.console import Console
+
+    from kilohear import extras
+    from kilohear_bench.privacy.recogniser import FasterWhisper
+    from kilohear_bench.privacy.speech import choose, read_utterances, speech_root
+    from kilohear_bench.table3 import notes, reproduce, terminal_table
+
+    for module in ("jiwer", "matplotlib", "pystoi", "soxr", "unicorn"):
+        extras.load(module)  # what is missing is said before minutes of work
+    utterances = choose(read_utterances(speech or speech_root()), clips)
+    made = reproduce(utterances, FasterWhisper(model), out, _say)
+    console = Console()
+    console.print(terminal_table(made))
+    for note in notes(made):
+        console.print(f"- {note}", highlight=False, markup=False)
+    console.print(f"written: {out}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _say(text: str) -> None:
+    typer.echo(f"... {text}", err=True)

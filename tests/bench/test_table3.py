@@ -1,0 +1,77 @@
+"""Table 3: both parts, the paper's figures beside ours, kinds named, gone on with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from tests.bench.conftest import make_corpus
+from tests.bench.privacy.fake import FakeRecogniser
+
+from kilohear.errors import ConfigError
+from kilohear_bench.privacy.run import LINES
+from kilohear_bench.privacy.speech import Utterance
+from kilohear_bench.table3 import COLUMNS, Table3, markdown, reproduce, terminal_table
+
+
+def quiet(_: str) -> None:
+    pass
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("table3")
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> list[Utterance]:
+    return make_corpus(tmp_path_factory.mktemp("speech") / "corpus")
+
+
+@pytest.fixture(scope="module")
+def made(corpus: list[Utterance], folder: Path) -> Table3:
+    return reproduce(corpus, FakeRecogniser(), folder, quiet)
+
+
+def test_the_papers_figures_stand_beside_ours(made: Table3) -> None:
+    rows = {row.rate_hz: row for row in made.rows}
+    assert list(rows) == [16_000, 8_000, 4_000, 2_000, 1_000]
+    assert [rows[hz].published_h for hz in rows] == [50.6, None, None, 58.4, 59.6]
+    assert [rows[hz].published_wer for hz in (8_000, 4_000)] == [None, None]
+    published = [rows[hz].published_wer for hz in (16_000, 2_000, 1_000)]
+    assert published == pytest.approx([0.054, 0.556, 0.965])
+    for row in made.rows:
+        typical, low, high = row.physical_h
+        assert low < typical < high
+        assert row.wer.clips == 3
+        assert 0.7 < row.accuracy.value < 0.95
+    assert rows[16_000].paper_h == pytest.approx(50.6, abs=0.05)
+    assert rows[1_000].physical_h[0] > 300
+
+
+def test_every_column_but_the_rate_names_its_kind(made: Table3) -> None:
+    kinds = ("measured", "modelled", "published")
+    assert all(any(kind in text for kind in kinds) for _, text in COLUMNS[1:])
+    for what, kind in COLUMNS[1:]:
+        assert f"{what} ({kind})" in markdown(made)
+
+
+def test_it_fits_a_terminal(made: Table3) -> None:
+    console = Console(width=80)
+    with console.capture() as capture:
+        console.print(terminal_table(made))
+    assert "…" not in capture.get()
+
+
+def test_it_goes_on_and_refuses_another_configuration(
+    corpus: list[Utterance], made: Table3, folder: Path
+) -> None:
+    lines = folder / "privacy" / LINES
+    whole = lines.read_bytes()
+    lines.write_bytes(whole[: len(whole) // 2])
+    again = reproduce(corpus, FakeRecogniser(), folder, quiet)
+    assert lines.read_bytes() == whole
+    assert [row.wer for row in again.rows] == [row.wer for row in made.rows]
+    with pytest.raises(ConfigError, match="clips"):
+        reproduce(corpus[:2], FakeRecogniser(), folder, quiet)

@@ -26,6 +26,8 @@ from kilohear_bench.privacy.speech import Utterance
 
 WANTED = ((16_000, "decimator"), (1_000, "decimator"), (1_000, "soxr"))
 
+RESULTS = Path(__file__).parents[3] / "bench" / "results" / "privacy"
+
 
 @pytest.fixture
 def run(corpus: list[Utterance], tmp_path: Path) -> PrivacyRun:
@@ -83,8 +85,33 @@ def test_the_command_runs_and_runs_again(
     arguments += ["--rate", "1000", "--out", str(out)]
     assert main(arguments) == 0
     lines = (out / "clips.jsonl").read_bytes()
-    assert main(arguments) == 0
+    capsys.readouterr()
+    study = tmp_path / "study.csv"
+    study.write_text("clip,rate_hz,listener,transcript\n7-1-0000,1000,1,he could\n")
+    assert main([*arguments, "--humans", str(study)]) == 0
     assert (out / "clips.jsonl").read_bytes() == lines
-    assert "band-extension" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "band-extension" in said
+    assert "60.0 (60 to 60)" in said
     assert main([*arguments, "--rate", "2000"]) == 2
     assert "conditions" in capsys.readouterr().err
+
+
+def test_the_committed_report_is_its_runs() -> None:
+    run = load_json(PrivacyRun, RESULTS / "run.json")
+    assert markdown(run) == (RESULTS / "report.md").read_text(encoding="utf-8")
+
+
+def test_the_committed_run_says_what_it_should() -> None:
+    """Understood at 16 kHz, hardly at 2, not at 1, by whatever decimator and after the attack."""
+    run = load_json(PrivacyRun, RESULTS / "run.json")
+    assert run.configuration.clips == 84
+    rates = {
+        (row.rate_hz, row.treatment): row.score.pooled.value
+        for row in rows(run)
+        if row.score is not None
+    }
+    assert len(rates) == 9
+    assert rates[16_000, "decimator"] < 0.2
+    assert min(rate for (rate_hz, _), rate in rates.items() if rate_hz == 2_000) > 0.75
+    assert min(rate for (rate_hz, _), rate in rates.items() if rate_hz == 1_000) > 0.95

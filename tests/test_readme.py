@@ -12,10 +12,13 @@ from kilohear.config import load_json
 from kilohear_bench.board.report import readme_table as board_table
 from kilohear_bench.board.run import BoardRun
 from kilohear_bench.peers import COVERING
+from kilohear_bench.privacy.report import PrivacyRun
 from kilohear_bench.report import markdown
 from kilohear_bench.run import Run
 from kilohear_bench.speed.part import load_parts
 from kilohear_bench.speed.report import readme_table
+from kilohear_bench.table3 import Table3, make_rows
+from kilohear_bench.table3 import markdown as table3
 from kilohear_training.tables import read_table
 
 ROOT = Path(__file__).parents[1]
@@ -36,6 +39,10 @@ def made_from(source: Path) -> str:
         return readme_table(load_parts(source))
     if source.name == "apollo3":
         return board_table(load_json(BoardRun, source / "run.json"))
+    if source.name == "privacy":
+        board = load_json(BoardRun, source.parent / "apollo3" / "run.json")
+        privacy = load_json(PrivacyRun, source / "run.json")
+        return table3(Table3(board, privacy, make_rows(board, privacy)))
     return read_table(source).markdown()
 
 

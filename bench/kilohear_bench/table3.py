@@ -42,6 +42,9 @@ COLUMNS = (
 )
 """What each column shows, and its kind."""
 
+DECIMATOR = "decimator"
+"""The treatment whose word error rate stands in the table: what the device does."""
+
 _NONE = "-"
 
 
@@ -106,7 +109,7 @@ def reproduce(
     ConfigError, DataError
         Where `folder` holds runs of another configuration.
     """
-    config = configure(conditions(RATES_HZ, ("decimator",)), utterances, recogniser)
+    config = configure(conditions(RATES_HZ, (DECIMATOR,)), utterances, recogniser)
     claim(folder / "privacy", config)  # refuses before anything is computed
     board = _board(folder / "board", say)
     config, lines = run_privacy(config, utterances, recogniser, folder / "privacy", say)
@@ -122,7 +125,7 @@ def make_rows(board: BoardRun, privacy: PrivacyRun) -> tuple[Row, ...]:
     hours = {point.rate_hz: point.battery_h for point in published_points()}
     errors = rows(privacy)
     people = {row.rate_hz: row.published for row in errors if row.published is not None}
-    machine = {row.rate_hz: row.score for row in errors if row.score is not None}
+    machine = {row.rate_hz: row.score for row in errors if row.treatment == DECIMATOR}
     made = []
     for rate_hz, subject in zip(board.configuration.rates_hz, board.subjects, strict=True):
         physical = board.find("current_physical", rate_hz)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,10 @@ from tests.bench.conftest import make_corpus
 from tests.bench.privacy.fake import FakeRecogniser
 
 from kilohear.errors import ConfigError
-from kilohear_bench.privacy.run import LINES
+from kilohear_bench.privacy.report import make_run
+from kilohear_bench.privacy.run import LINES, conditions, configure, run_privacy
 from kilohear_bench.privacy.speech import Utterance
-from kilohear_bench.table3 import COLUMNS, Table3, markdown, reproduce, terminal_table
+from kilohear_bench.table3 import COLUMNS, Table3, make_rows, markdown, reproduce, terminal_table
 
 
 def quiet(_: str) -> None:
@@ -75,3 +77,18 @@ def test_it_goes_on_and_refuses_another_configuration(
     assert [row.wer for row in again.rows] == [row.wer for row in made.rows]
     with pytest.raises(ConfigError, match="clips"):
         reproduce(corpus[:2], FakeRecogniser(), folder, quiet)
+
+
+def test_the_word_error_rate_is_that_of_our_decimator(
+    corpus: list[Utterance], made: Table3, tmp_path: Path
+) -> None:
+    """A run may hold attacks as well; they don't stand for what the device does."""
+    wanted = conditions((1_000,), ("decimator", "band-extension"))
+    config = configure(wanted, corpus, FakeRecogniser())
+    config, lines = run_privacy(config, corpus, FakeRecogniser(), tmp_path / "run", quiet)
+    spoilt = [
+        dataclasses.replace(line, errors=0) if line.treatment == "band-extension" else line
+        for line in lines
+    ]
+    (row,) = make_rows(made.board, make_run(config, spoilt, [], {}))
+    assert row.wer.pooled.value == made.rows[-1].wer.pooled.value > 0

@@ -1,4 +1,5 @@
-# make compare: instructions of the FFT beside those of CMSIS-DSP, into bench/results/apollo3.
+# Instructions of the FFT beside those of CMSIS-DSP, into bench/results/apollo3:
+#   make -f bench/apollo3/checks/checks.mk compare PYTHON=.venv/bin/python
 # CMSIS-DSP (Apache-2.0) is fetched into build/.cmsis, which linters pass over, checked and
 # compiled; nothing of it is kept.
 

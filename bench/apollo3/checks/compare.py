@@ -1,6 +1,6 @@
 """Count the instructions of the board's FFT and of CMSIS-DSP's, in the same simulator.
 
-    make -C bench/apollo3 compare
+    make -f bench/apollo3/checks/checks.mk compare PYTHON=.venv/bin/python
 
 Both are real FFTs of the same signals, built by the same compiler; each result is held against
 numpy's before it counts. The figures are simulated.

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from kilohear_bench.privacy.cli import Clips, Model, Speech, say
+
 
 def add_commands(app: typer.Typer) -> None:
     """Add the group `reproduce` to `kilohear`."""
@@ -21,17 +23,9 @@ def _reproduce() -> None:
 
 
 def table3(
-    clips: Annotated[
-        int | None, typer.Option(help="How many clips of speech, spread over the corpus. [all]")
-    ] = None,
-    model: Annotated[
-        Path | None,
-        typer.Option(help="A folder with a Whisper model for CTranslate2. [the package's tiny.en]"),
-    ] = None,
-    speech: Annotated[
-        Path | None,
-        typer.Option(help="LibriSpeech or a part of it. [librispeech in KILOHEAR_DATA]"),
-    ] = None,
+    clips: Clips = None,
+    model: Model = None,
+    speech: Speech = None,
     out: Annotated[
         Path, typer.Option(help="A folder; a run that was stopped goes on there.")
     ] = Path("runs/table3"),
@@ -47,13 +41,9 @@ def table3(
     for module in ("jiwer", "matplotlib", "pystoi", "soxr", "unicorn"):
         extras.load(module)  # what is missing is said before minutes of work
     utterances = choose(read_utterances(speech or speech_root()), clips)
-    made = reproduce(utterances, FasterWhisper(model), out, _say)
+    made = reproduce(utterances, FasterWhisper(model), out, say)
     console = Console()
     console.print(terminal_table(made))
     for note in notes(made):
         console.print(f"- {note}", highlight=False, markup=False)
     console.print(f"written: {out}", highlight=False, markup=False, soft_wrap=True)
-
-
-def _say(text: str) -> None:
-    typer.echo(f"... {text}", err=True)

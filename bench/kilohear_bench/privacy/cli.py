@@ -7,27 +7,28 @@ from typing import Annotated
 
 import typer
 
+Clips = Annotated[int | None, typer.Option(help="How many clips, spread over the corpus. [all]")]
+Model = Annotated[
+    Path | None,
+    typer.Option(help="A folder with a Whisper model for CTranslate2. [the package's tiny.en]"),
+]
+Speech = Annotated[
+    Path | None, typer.Option(help="LibriSpeech or a part of it. [librispeech in KILOHEAR_DATA]")
+]
+
 
 def privacy(
     rate: Annotated[
         list[int] | None,
         typer.Option(help="A rate, Hz; again for more. [16, 8, 4, 2, 1 kHz; attack: 2 and 1]"),
     ] = None,
-    clips: Annotated[
-        int | None, typer.Option(help="How many clips, spread over the corpus. [all]")
-    ] = None,
+    clips: Clips = None,
     treatment: Annotated[
         list[str] | None,
         typer.Option(help="decimator, soxr or band-extension; again for more. [all]"),
     ] = None,
-    model: Annotated[
-        Path | None,
-        typer.Option(help="A folder with a Whisper model for CTranslate2. [the package's tiny.en]"),
-    ] = None,
-    speech: Annotated[
-        Path | None,
-        typer.Option(help="LibriSpeech or a part of it. [librispeech in KILOHEAR_DATA]"),
-    ] = None,
+    model: Model = None,
+    speech: Speech = None,
     humans: Annotated[
         Path | None,
         typer.Option(help="Listeners' transcripts to score: clip,rate_hz,listener,transcript."),
@@ -65,8 +66,8 @@ def privacy(
     chosen, recogniser = choose(corpus, clips), FasterWhisper(model)
     config = configure(conditions(rate or (), treatment or ()), chosen, recogniser)
     folder = out or default_folder("privacy")
-    _say(f"{len(chosen)} clips, {recogniser.name}, into {folder}")
-    config, lines = run_privacy(config, chosen, recogniser, folder, _say)
+    say(f"{len(chosen)} clips, {recogniser.name}, into {folder}")
+    config, lines = run_privacy(config, chosen, recogniser, folder, say)
     run = make_run(config, lines, answers, Host().describe())
     write_report(run, folder)
     console = Console()
@@ -76,5 +77,6 @@ def privacy(
     console.print(f"written: {folder}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Tell the user how far a command is."""
     typer.echo(f"... {text}", err=True)

@@ -64,7 +64,7 @@ class Physical(Session):
         return made + (self._current(subject, recording) if recording is not None else [])
 
     def worth(
-        self, rate_hz: int, bundle: Bundle | None, clips: Sequence[Clip]
+        self, rate_hz: int, bundle: Bundle, unseen: Sequence[Clip], clips: Sequence[Clip]
     ) -> list[Measurement]:
         """Measure nothing: the configuration refuses clips for a physical board."""
         return []

@@ -12,11 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from kilohear.bundle import Bundle
+from kilohear.errors import ConfigError
 from kilohear_bench.apollo3.rates import rate_of
 from kilohear_bench.board.config import SIMULATOR, BoardConfig
 from kilohear_bench.board.physical import Physical
 from kilohear_bench.board.simulated import Simulated
-from kilohear_bench.board.students import load_student
+from kilohear_bench.board.students import load_student, unseen_by
 from kilohear_bench.clips import read_clips
 from kilohear_bench.measurement import Measurement, now
 from kilohear_bench.run import Say
@@ -56,8 +58,13 @@ def run_board(config: BoardConfig, say: Say = print) -> BoardRun:
         Where the board, its simulator or the meter fails.
     """
     started_at = now()
-    flashed = {bundle.card.rate_hz: bundle for bundle in map(load_student, config.bundles)}
+    flashed = _by_rate(config)
     clips = read_clips(config.dataset) if config.dataset else []
+    tested = {
+        rate_hz: unseen_by(flashed.get(rate_hz), rate_hz, config.dataset, clips)
+        for rate_hz in config.rates_hz
+        if config.dataset is not None
+    }
     bench = Simulated(config) if config.device == SIMULATOR else Physical(config)
     subjects: list[str] = []
     measurements: list[Measurement] = []
@@ -67,9 +74,9 @@ def run_board(config: BoardConfig, say: Say = print) -> BoardRun:
             subjects.append(name)
             say(f"{rate_hz:,} Hz: work and time of {name}")
             measurements += bench.work(rate_hz, name)
-            if clips:
+            if rate_hz in tested:
                 say(f"{rate_hz:,} Hz: clips of {config.dataset}")
-                measurements += bench.worth(rate_hz, flashed.get(rate_hz), clips)
+                measurements += bench.worth(rate_hz, *tested[rate_hz], clips)
         machine = bench.describe()
     recorded = dataclasses.replace(
         config,
@@ -78,6 +85,21 @@ def run_board(config: BoardConfig, say: Say = print) -> BoardRun:
         dataset=Path(config.dataset).stem if config.dataset else None,
     )
     return BoardRun(recorded, started_at, machine, tuple(subjects), tuple(measurements))
+
+
+def _by_rate(config: BoardConfig) -> dict[int, Bundle]:
+    """Load the bundles; raises ConfigError where two have one rate, or one isn't of the run's."""
+    found: dict[int, Bundle] = {}
+    for bundle in map(load_student, config.bundles):
+        rate_hz = bundle.card.rate_hz
+        if rate_hz in found or rate_hz not in config.rates_hz:
+            why = "another bundle has that rate" if rate_hz in found else "the run has no such rate"
+            raise ConfigError(
+                f"board: {bundle.card.name} is for {rate_hz:,} Hz, and {why}; give each rate one "
+                "bundle at most, and leave out those of other rates"
+            )
+        found[rate_hz] = bundle
+    return found
 
 
 def counts_of(run: BoardRun) -> dict[str, Any]:

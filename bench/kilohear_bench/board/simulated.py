@@ -14,7 +14,7 @@ from kilohear.bundle import Bundle, Kind
 from kilohear.capture import open_source
 from kilohear.capture.synthetic import Scene
 from kilohear.files import sha256_of
-from kilohear_bench.accuracy import Prediction, f1_scores, recalls, unseen_clips
+from kilohear_bench.accuracy import Prediction, f1_scores, recalls
 from kilohear_bench.apollo3.cycles import STATED_ERROR
 from kilohear_bench.apollo3.elf import FIRMWARE
 from kilohear_bench.apollo3.machine import Usage
@@ -22,7 +22,7 @@ from kilohear_bench.apollo3.microphone import Clip as Sound
 from kilohear_bench.apollo3.rates import rate_of
 from kilohear_bench.apollo3.reference import answer
 from kilohear_bench.board.session import Session
-from kilohear_bench.board.students import bundle_of, held_out, image_of
+from kilohear_bench.board.students import bundle_of, image_of
 from kilohear_bench.clips import Clip
 from kilohear_bench.devices.apollo3 import Window
 from kilohear_bench.devices.apollo3_simulator import Simulator
@@ -76,17 +76,13 @@ class Simulated(Session):
         ]
 
     def worth(
-        self, rate_hz: int, bundle: Bundle | None, clips: Sequence[Clip]
+        self, rate_hz: int, bundle: Bundle, unseen: Sequence[Clip], clips: Sequence[Clip]
     ) -> list[Measurement]:
-        """Play clips that the weights never saw, and others to the firmware's own student.
+        """Play clips that a student never saw, and others of `clips` to the firmware's own.
 
         The first are scored. Of all, label and logits are compared with the reference's.
         """
         dataset = self.config.dataset or ""
-        if bundle is None:
-            bundle, unseen = held_out(rate_hz, dataset, clips)
-        else:
-            unseen, _ = unseen_clips(bundle.card, dataset, clips)
         unseen = unseen[: self.config.clips]
         self._flash(bundle)
         self.settle(rate_hz)

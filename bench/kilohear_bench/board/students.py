@@ -42,6 +42,23 @@ def load_student(bundle: str) -> Bundle:
     return Bundle.load(board_students().get(bundle, bundle))
 
 
+def unseen_by(
+    bundle: Bundle | None, rate_hz: int, dataset: str, clips: Sequence[Clip]
+) -> tuple[Bundle, list[Clip]]:
+    """Return a student and the clips that it never saw in training.
+
+    Without a bundle it is one of `board_students` that kept clips of `dataset`.
+
+    Raises
+    ------
+    DataError
+        Where there is no such student, or the bundle saw every clip.
+    """
+    if bundle is not None:
+        return bundle, unseen_clips(bundle.card, dataset, clips)[0]
+    return held_out(rate_hz, dataset, clips)
+
+
 def held_out(rate_hz: int, dataset: str, clips: Sequence[Clip]) -> tuple[Bundle, list[Clip]]:
     """Return a student of a rate that kept clips of `dataset` from its training, and those clips.
 

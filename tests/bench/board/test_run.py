@@ -219,3 +219,21 @@ def test_answer_is_the_label_of_the_highest_logit() -> None:
 
 def test_students_for_the_board_are_known_by_name() -> None:
     assert {"esc10-1khz", "esc10-4khz", "esc10-8khz", "esc10-16khz"} <= board_students().keys()
+
+
+def test_bundles_that_cannot_all_be_flashed_are_refused() -> None:
+    config = BoardConfig(rates_hz=(1_000,), bundles=("esc10-1khz", "esc10-1khz-fold1"))
+    with pytest.raises(ConfigError, match=r"esc10-1khz-fold1 .* another bundle has that rate"):
+        run_board(config, quiet)
+    config = BoardConfig(rates_hz=(1_000,), bundles=("esc10-2khz",))
+    with pytest.raises(ConfigError, match="no such rate"):
+        run_board(config, quiet)
+
+
+@pytest.mark.data
+def test_a_student_is_never_scored_on_what_trained_it(data_dir: Path) -> None:
+    said: list[str] = []
+    config = BoardConfig(rates_hz=(1_000,), bundles=("esc10-1khz",), dataset="esc10")
+    with pytest.raises(DataError, match="was trained on"):
+        run_board(config, said.append)
+    assert said == []  # before anything ran

@@ -10,6 +10,7 @@ import typer
 from kilohear_bench.board.cli import add_commands as add_board_commands
 from kilohear_bench.privacy.cli import privacy
 from kilohear_bench.reproduce_cli import add_commands as add_reproduce_commands
+from kilohear_bench.terminal import say, show
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -60,8 +61,6 @@ def bench(
     ] = None,
 ) -> None:
     """Measure bundles: on this computer all runtimes side by side, on a board every rate."""
-    from rich.console import Console
-
     from kilohear import extras
     from kilohear_bench.report import (
         default_folder,
@@ -84,7 +83,8 @@ def bench(
             "arithmetic": arithmetic,
             "meter": meter,
         }
-        _bench_board({key: value for key, value in settings.items() if value}, out)
+        given = {key: value for key, value in settings.items() if value not in (None, [])}
+        _bench_board(given, out)
         return
     config = BenchConfig(
         device=device,
@@ -96,18 +96,12 @@ def bench(
     )
     folder = out or default_folder()
     with new_folder(folder) as temporary:
-        run = run_bench(config, _say)
+        run = run_bench(config, say)
         write_report(run, temporary)
-    console = Console()
-    console.print(terminal_table(run, "bench"))
-    for note in notes(run):
-        console.print(f"- {note}", highlight=False, markup=False)
-    console.print(f"written: {folder}", highlight=False, markup=False, soft_wrap=True)
+    show(terminal_table(run, "bench"), notes(run), folder)
 
 
 def _bench_board(settings: dict[str, Any], out: Path | None) -> None:
-    from rich.console import Console
-
     from kilohear.config import from_dict
     from kilohear_bench.board.config import BoardConfig
     from kilohear_bench.board.report import notes, terminal_table, write_report
@@ -117,13 +111,9 @@ def _bench_board(settings: dict[str, Any], out: Path | None) -> None:
     config = from_dict(BoardConfig, settings, "bench")
     folder = out or default_folder("board")
     with new_folder(folder) as temporary:
-        run = run_board(config, _say)
+        run = run_board(config, say)
         write_report(run, temporary)
-    console = Console()
-    console.print(terminal_table(run))
-    for note in notes(run):
-        console.print(f"- {note}", highlight=False, markup=False)
-    console.print(f"written: {folder}", highlight=False, markup=False, soft_wrap=True)
+    show(terminal_table(run), notes(run), folder)
 
 
 def bench_speed(
@@ -163,7 +153,7 @@ def bench_speed(
         paced_s=paced_s,
     )
     folder = out or default_folder("speed")
-    typer.echo(run_speed(config, folder, _say))
+    typer.echo(run_speed(config, folder, say))
     typer.echo(f"written: {folder}")
 
 
@@ -183,7 +173,7 @@ def bench_yamnet(
 
     file = out or default_file()
     with write_new(file) as temporary:
-        comparison = run_yamnet(bundle, runtime, find_yamnet(model), windows, _say)
+        comparison = run_yamnet(bundle, runtime, find_yamnet(model), windows, say)
         temporary.write_text(comparison.to_json(), encoding="utf-8")
     typer.echo(comparison.to_text())
     typer.echo(f"written: {file}")
@@ -198,7 +188,3 @@ def demo(
     from kilohear_bench.demo import run_demo
 
     run_demo(download)
-
-
-def _say(text: str) -> None:
-    typer.echo(f"... {text}", err=True)

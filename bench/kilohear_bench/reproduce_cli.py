@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from kilohear_bench.privacy.cli import Clips, Model, Speech, say
+from kilohear_bench.privacy.cli import Clips, Model, Speech
+from kilohear_bench.terminal import say, show
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -31,8 +32,6 @@ def table3(
     ] = Path("runs/table3"),
 ) -> None:
     """Table 3: battery hours and word error rate per sampling rate, and our students' accuracy."""
-    from rich.console import Console
-
     from kilohear import extras
     from kilohear_bench.privacy.recogniser import FasterWhisper
     from kilohear_bench.privacy.speech import choose, read_utterances, speech_root
@@ -42,8 +41,4 @@ def table3(
         extras.load(module)  # what is missing is said before minutes of work
     utterances = choose(read_utterances(speech or speech_root()), clips)
     made = reproduce(utterances, FasterWhisper(model), out, say)
-    console = Console()
-    console.print(terminal_table(made))
-    for note in notes(made):
-        console.print(f"- {note}", highlight=False, markup=False)
-    console.print(f"written: {out}", highlight=False, markup=False, soft_wrap=True)
+    show(terminal_table(made), notes(made), out)

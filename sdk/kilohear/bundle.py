@@ -118,6 +118,12 @@ class Identity:
     labels: tuple[str, ...]
     training: Training
 
+    @staticmethod
+    def of(whole: Any) -> Identity:
+        """Return the identity of a card, or of anything else that has all of these attributes."""
+        names = [field.name for field in dataclasses.fields(Identity)]
+        return Identity(**{name: getattr(whole, name) for name in names})
+
     @property
     def sha256(self) -> bytes:
         """SHA-256 of all fields as JSON, keys in order and without spaces."""
@@ -180,8 +186,7 @@ class Card:
     @property
     def identity(self) -> Identity:
         """What of the card no file changes."""
-        names = [field.name for field in dataclasses.fields(Identity)]
-        return Identity(**{name: getattr(self, name) for name in names})
+        return Identity.of(self)
 
     @property
     def samples(self) -> int:

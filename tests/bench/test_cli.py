@@ -67,3 +67,11 @@ def test_flashing_checks_before_it_writes(capsys: pytest.CaptureFixture[str]) ->
     assert "SVL=1" in capsys.readouterr().err
     assert main(["board", "flash", "--bundle", "nobody"]) == 2
     assert "nobody" in capsys.readouterr().err
+
+
+def test_a_board_without_windows_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["bench", "--device", "apollo3-simulator", "--windows", "0"]
+    assert main([*arguments, "--out", str(tmp_path / "out")]) == 2
+    assert "0 windows" in capsys.readouterr().err

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from kilohear_bench.terminal import say
+
 
 def add_commands(app: typer.Typer) -> None:
     """Add the group `board` to `kilohear`."""
@@ -97,4 +99,4 @@ def ports() -> None:
 
 
 def _progress(done: int, total: int) -> None:
-    typer.echo(f"... {done:,} of {total:,} bytes", err=True)
+    say(f"{done:,} of {total:,} bytes")

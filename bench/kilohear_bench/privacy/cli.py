@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from kilohear_bench.terminal import say, show
+
 Clips = Annotated[int | None, typer.Option(help="How many clips, spread over the corpus. [all]")]
 Model = Annotated[
     Path | None,
@@ -42,8 +44,6 @@ def privacy(
     ] = None,
 ) -> None:
     """Measure how much of speech is understood at each rate: word error rate and STOI."""
-    from rich.console import Console
-
     from kilohear import extras
     from kilohear_bench.devices.host import Host
     from kilohear_bench.privacy.humans import read_answers
@@ -70,13 +70,4 @@ def privacy(
     config, lines = run_privacy(config, chosen, recogniser, folder, say)
     run = make_run(config, lines, answers, Host().describe())
     write_report(run, folder)
-    console = Console()
-    console.print(terminal_table(run))
-    for note in [*compared(run), *notes(run)]:
-        console.print(f"- {note}", highlight=False, markup=False)
-    console.print(f"written: {folder}", highlight=False, markup=False, soft_wrap=True)
-
-
-def say(text: str) -> None:
-    """Tell the user how far a command is."""
-    typer.echo(f"... {text}", err=True)
+    show(terminal_table(run), [*compared(run), *notes(run)], folder)

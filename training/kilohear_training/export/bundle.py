@@ -107,8 +107,7 @@ class Request:
     @property
     def identity(self) -> Identity:
         """What of the card no file changes."""
-        names = [field.name for field in dataclasses.fields(Identity)]
-        return Identity(**{name: getattr(self, name) for name in names})
+        return Identity.of(self)
 
     @property
     def targets(self) -> dict[tuple[Runtime, Precision], str]:

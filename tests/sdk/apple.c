@@ -123,7 +123,7 @@ void stand_in_proceed(void) {
 /* Return once a queue is at a WAIT. */
 void stand_in_await(void) {
   pthread_mutex_lock(&mutex);
-  while (!waiting) pthread_cond_wait(&changed, &mutex);
+  while (waiting <= proceeds) pthread_cond_wait(&changed, &mutex);
   pthread_mutex_unlock(&mutex);
 }
 

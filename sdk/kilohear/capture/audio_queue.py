@@ -226,7 +226,8 @@ class AudioQueue:
     Attributes
     ----------
     lost
-        Samples lost since the last block that waits or was read.
+        Samples lost since the last block that waits or was read; once closed, since the last that
+        was read, without those that waited.
 
     Raises
     ------
@@ -290,7 +291,8 @@ class AudioQueue:
         for buffer in self._buffers:
             _overwrite(buffer.contents)
         toolbox.AudioQueueDispose(queue, True)
-        for _, block in self._waiting:
+        for lost, block in self._waiting:
+            self.lost += lost
             block.fill(0)
         self._waiting.clear()
 

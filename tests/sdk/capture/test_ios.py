@@ -229,6 +229,19 @@ def test_what_waits_too_long_is_lost_and_counted_in_the_end(iphone: Phone) -> No
     assert source.lost_samples in (29 * 800, 30 * 800)  # 20 waited, one was read
 
 
+def test_what_was_lost_before_a_block_that_waits_is_counted_in_the_end(iphone: Phone) -> None:
+    iphone.act((SOUND, 40), WAIT, (SOUND, 5), WAIT)
+    source = _microphone(iphone)
+    blocks = _blocks(source)
+    next(blocks)
+    iphone.wait()
+    next(blocks)  # makes room for one that knows of the loss before it
+    iphone.proceed()
+    iphone.wait()
+    blocks.close()
+    assert source.lost_samples == 23 * 800  # 20 waited, two were read
+
+
 def test_blocks_are_the_readers_alone(iphone: Phone) -> None:
     iphone.act((SOUND, 3), INTERRUPT)
     blocks = _blocks(_microphone(iphone))

@@ -75,7 +75,7 @@ def build_app() -> typer.Typer:
     app.callback()(_common)
     app.command()(classify)
     app.command()(listen)
-    app.command()(devices)
+    app.command()(microphones)
     app.command()(bundles)
     app.command()(scene)
     app.command()(guide)
@@ -180,7 +180,7 @@ def listen(
     _warn_of_losses(listener)
 
 
-def devices() -> None:
+def microphones() -> None:
     """List the microphones and the rates that each grants."""
     found = microphone.devices()
     if not found:

@@ -9,6 +9,7 @@ from types import ModuleType
 from kilohear.errors import ExtraError
 
 EXTRAS = {
+    "adbutils": "phone",
     "ai_edge_litert": "peers",
     "capstone": "board",
     "coremltools": "coreml",
@@ -17,6 +18,7 @@ EXTRAS = {
     "faster_whisper": "privacy",
     "jiwer": "privacy",
     "jnius": "android",
+    "jinja2": "bench",
     "joulescope": "joulescope",
     "kaldi_native_fbank": "peers",
     "librosa": "peers",
@@ -25,6 +27,7 @@ EXTRAS = {
     "onnxruntime": "onnx",
     "onnxscript": "training",
     "otii_tcp_client": "otii",
+    "perfetto": "phone",
     "pooch": "bench",
     "ppk2_api": "ppk2",
     "psutil": "bench",

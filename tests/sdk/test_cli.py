@@ -209,13 +209,13 @@ def test_scene_is_written_once(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert file.read_bytes() == before
 
 
-def test_devices_lists_microphones_or_says_there_are_none(
+def test_microphones_are_listed_or_says_there_are_none(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found: list[Device] = []
     monkeypatch.setattr("kilohear.capture.microphone.devices", lambda: found)
-    assert cli.main(["devices"]) == 2
+    assert cli.main(["microphones"]) == 2
     assert "no device here records" in capsys.readouterr().err
     found.append(Device("Built-in", True, 2, (8_000, 16_000)))
-    assert cli.main(["devices"]) == 0
+    assert cli.main(["microphones"]) == 0
     assert "8,000, 16,000" in capsys.readouterr().out

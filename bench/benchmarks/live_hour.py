@@ -29,7 +29,6 @@ from kilohear.errors import DataError, KilohearError
 from kilohear.files import write_text
 from kilohear_bench.audio_server import AudioServer, audio_server
 from kilohear_bench.clips import read_clips
-from kilohear_bench.devices.host import Host, load_conditions, versions
 from kilohear_bench.hear import Marked
 from kilohear_bench.live import (
     MARK_LEVEL,
@@ -39,6 +38,7 @@ from kilohear_bench.live import (
     compare_events,
     unreported_s,
 )
+from kilohear_bench.machine import describe, load_conditions, versions
 from kilohear_bench.measurement import now
 from kilohear_bench.memory import SETTLED_S, line
 
@@ -74,7 +74,7 @@ def main() -> None:
         "bundle": BUNDLE,
         "minutes": given.minutes,
         "source": "microphone: PortAudio, ALSA plugin pulse, PipeWire, monitor of a null sink",
-        "device": Host().describe(),
+        "device": describe(),
         "versions": versions() | server_versions,
         "conditions": {"at_start": load, "at_end": load_conditions(), "note": given.note},
         "player_underruns": underruns,

@@ -25,7 +25,7 @@ from kilohear_bench.apollo3.elf import Image, load_image
 from kilohear_bench.apollo3.machine import Machine
 from kilohear_bench.apollo3.microphone import Microphone
 from kilohear_bench.apollo3.rates import RATES
-from kilohear_bench.devices.host import Host, load_conditions, versions
+from kilohear_bench.machine import describe, load_conditions, versions
 from kilohear_bench.measurement import Measurement, now
 
 
@@ -44,7 +44,7 @@ def main() -> None:
         for result in timed:
             print(f"{rate_hz:>6} Hz  {result.name:<16} {result.median:6.1f} x")
     record = {
-        "host": Host().describe(),
+        "host": describe(),
         "measurements": [dataclasses.asdict(result) for result in results],
     }
     given.out.parent.mkdir(parents=True, exist_ok=True)

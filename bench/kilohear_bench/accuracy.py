@@ -13,8 +13,14 @@ from kilohear.bundle import Card, Score
 from kilohear.classifier import Classifier
 from kilohear.errors import DataError
 from kilohear.listener import Listener
-from kilohear_bench.clips import Clip
+from kilohear_bench.clips import Clip, read_clips, spread
+from kilohear_bench.config import BenchConfig
+from kilohear_bench.measurement import Measurement
 from kilohear_bench.subject import Subject
+
+METRICS = ("macro_accuracy", "macro_f1")
+CLIP_CORRECT = "clip_correct"
+"""The measurement of labels: a sample a clip, 1 where its label is the true one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +72,30 @@ def unseen_clips(card: Card, dataset: str, clips: Sequence[Clip]) -> tuple[list[
     return unseen, words
 
 
+def unseen_by_each(
+    subjects: Sequence[Subject], config: BenchConfig
+) -> dict[str, tuple[list[Clip], str]]:
+    """Return what each bundle hears in a run, and which clips they are in words; by its name.
+
+    Empty where the run has no data set.
+
+    Raises
+    ------
+    DataError
+        As `read_clips` and `unseen_clips`.
+    """
+    if config.dataset is None:
+        return {}
+    clips, heard = read_clips(config.dataset), {}
+    for card in {subject.bundle.card.name: subject.bundle.card for subject in subjects}.values():
+        unseen, note = unseen_clips(card, config.dataset, clips)
+        chosen = spread(unseen, config.clips)
+        if len(chosen) < len(unseen):
+            note += f"; {len(chosen)} of them heard, spread over the classes"
+        heard[card.name] = chosen, note
+    return heard
+
+
 def predict(classifier: Classifier, clips: Sequence[Clip]) -> list[Prediction]:
     """Classify every clip through the listener; a longer clip's windows are averaged.
 
@@ -78,7 +108,7 @@ def predict(classifier: Classifier, clips: Sequence[Clip]) -> list[Prediction]:
     for clip in clips:
         heard = [window.probabilities for window in Listener(classifier, clip.path).windows()]
         best = int(np.mean(heard, axis=0).argmax())
-        predictions.append(Prediction(clip.path.name, clip.label, classifier.card.labels[best]))
+        predictions.append(Prediction(clip.name, clip.label, classifier.card.labels[best]))
     return predictions
 
 
@@ -103,6 +133,77 @@ def f1_scores(predictions: Sequence[Prediction]) -> dict[str, float]:
         there = sum(p.true == label for p in predictions)
         scores[label] = 2 * hits / (named + there)
     return scores
+
+
+def clip_measurements(
+    common: Measurement,
+    predictions: Sequence[Prediction],
+    reference: Sequence[str] | None = None,
+) -> list[Measurement]:
+    """Return what a device's labels are worth; a run joins the clips of all steps and scores them.
+
+    Parameters
+    ----------
+    common
+        Gives subject, kind, device, versions, time and conditions. Among these `rate_hz`,
+        `dataset`, `note` (which clips, in words), and where they hold: `card_score` (what the
+        device must reach, see `kilohear_bench.verdict`), `may_differ` (the share of clips whose
+        labels may be others than the reference's).
+    predictions
+        A clip each.
+    reference
+        The host's label of each clip, from the same file of the bundle; None: not compared.
+    """
+    correct = dataclasses.replace(
+        common,
+        name=CLIP_CORRECT,
+        samples=tuple(float(p.true == p.predicted) for p in predictions),
+        unit="fraction",
+        meter="labels of the data set",
+        conditions={
+            **common.conditions,
+            "clips_true_predicted": {p.clip: [p.true, p.predicted] for p in predictions},
+        },
+    )
+    if reference is None:
+        return [correct]
+    pairs = zip(predictions, reference, strict=True)
+    agreed = dataclasses.replace(
+        common,
+        name="label_agreement",
+        samples=tuple(float(p.predicted == label) for p, label in pairs),
+        unit="fraction",
+        meter="labels of the host",
+    )
+    return [correct, agreed]
+
+
+def scores_of(correct: Measurement) -> list[Measurement]:
+    """Return macro accuracy and macro F1 of a `CLIP_CORRECT`; a sample is a class."""
+    heard = correct.conditions["clips_true_predicted"]
+    predictions = [Prediction(clip, true, label) for clip, (true, label) in heard.items()]
+    return [
+        dataclasses.replace(
+            correct,
+            name=metric,
+            samples=tuple(values.values()),
+            conditions={**correct.conditions, "samples_are": "classes", "classes": list(values)},
+        )
+        for metric, values in zip(
+            METRICS, (recalls(predictions), f1_scores(predictions)), strict=True
+        )
+    ]
+
+
+def expected_score(subject: Subject, dataset: str) -> float | None:
+    """Return the macro accuracy that a subject's card promises on clips of a data set.
+
+    None where the card has no score of this data set, or none that holds for the subject.
+    """
+    if _family(dataset) != _family(subject.bundle.card.training.dataset):
+        return None
+    score = card_score(subject, "macro_accuracy")
+    return score.value if score is not None else None
 
 
 def card_score(subject: Subject, metric: str) -> Score | None:

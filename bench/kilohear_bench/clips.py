@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+from collections import Counter
+from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
+
+import numpy as np
 
 from kilohear.errors import DataError
 from kilohear.files import data_root
@@ -18,11 +23,17 @@ NAMED = {
 
 @dataclasses.dataclass(frozen=True)
 class Clip:
-    """A recording with its true label and its fold."""
+    """A recording with its true label and its fold; `listed` is what its table calls it."""
 
     path: Path
     label: str
     fold: int
+    listed: str = ""
+
+    @property
+    def name(self) -> str:
+        """What results call it: unique in its table."""
+        return self.listed or self.path.name
 
 
 def read_clips(dataset: str) -> list[Clip]:
@@ -31,7 +42,8 @@ def read_clips(dataset: str) -> list[Clip]:
     Raises
     ------
     DataError
-        Where the table, a column or a clip is missing, or a fold is no number.
+        Where the table, a column or a clip is missing, a clip is listed twice, or a fold is no
+        number.
     """
     table = data_root() / NAMED[dataset] if dataset in NAMED else Path(dataset)
     if not table.is_file():
@@ -44,8 +56,13 @@ def read_clips(dataset: str) -> list[Clip]:
     try:
         with table.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
-        return [
-            Clip(_find(folder, row["filename"], table), row["category"], int(row["fold"]))
+        clips = [
+            Clip(
+                _find(folder, row["filename"], table),
+                row["category"],
+                int(row["fold"]),
+                row["filename"],
+            )
             for row in rows
             if dataset != "esc10" or row["esc10"] == "True"
         ]
@@ -53,6 +70,28 @@ def read_clips(dataset: str) -> list[Clip]:
         raise DataError(f"{table}: a row lacks a column; it needs filename,category,fold") from None
     except ValueError as error:
         raise DataError(f"{table}: {error}; folds are whole numbers, the text UTF-8") from None
+    for name, times in Counter(clip.name for clip in clips).items():
+        if times > 1:
+            raise DataError(f"{table}: lists {name} {times} times; keep one of the rows")
+    return clips
+
+
+def spread(clips: Sequence[Clip], most: int | None) -> list[Clip]:
+    """Return at most `most` clips (None: all), spread over the classes, in the order of `clips`.
+
+    As many of each class as there are, one more of some; within a class they are drawn from one
+    seed, so the same are drawn again, and fewer are a part of more.
+    """
+    if most is None:
+        return list(clips)
+    classes = {label: [c for c in clips if c.label == label] for label in {c.label for c in clips}}
+    drawn = (
+        [members[i] for i in np.random.default_rng(0).permutation(len(members))]
+        for _, members in sorted(classes.items())
+    )
+    turns = [clip for turn in zip_longest(*drawn) for clip in turn if clip is not None]
+    kept = set(turns[:most])
+    return [clip for clip in clips if clip in kept]
 
 
 def _find(folder: Path, filename: str, table: Path) -> Path:

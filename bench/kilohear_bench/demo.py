@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,8 +20,9 @@ from kilohear.errors import AudioError, BundleError, ExtraError
 from kilohear.events import EventDetector
 from kilohear.files import data_root
 from kilohear.listener import Listener
-from kilohear_bench.report import notes, terminal_table
-from kilohear_bench.run import BenchConfig, run_bench
+from kilohear_bench.config import BenchConfig
+from kilohear_bench.report.host import notes, terminal_table
+from kilohear_bench.run import run_bench
 
 _FAMILY = "esc10-"
 _TIMEOUT_S = 5
@@ -70,7 +72,9 @@ def run_demo(download: bool = True) -> None:
     console.print(said, highlight=False, markup=False)
     console.print(events_table(classifiers, recordings))
     lowest_first = tuple(str(bundle.path) for bundle in reversed(bundles))
-    run = run_bench(BenchConfig(bundles=lowest_first, memory=False), lambda text: None)
+    config = BenchConfig(bundles=lowest_first, memory=False)
+    with tempfile.TemporaryDirectory() as folder:
+        run = run_bench(config, Path(folder) / "bench", lambda text: None)
     console.print(terminal_table(run, "bench: this computer, one thread"))
     for note in notes(run):
         console.print(f"- {note}", highlight=False, markup=False)

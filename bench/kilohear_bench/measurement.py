@@ -23,7 +23,8 @@ class Measurement:
     ----------
     name
         The quantity: `latency`, `cpu_time`, `cpu_share`, `peak_memory`, `resident_memory`,
-        `file_size`, `macro_accuracy`, `macro_f1`, `word_error_rate` or `stoi`.
+        `file_size`, `macro_accuracy`, `macro_f1`, `word_error_rate`, `stoi`, or one of those that
+        the bench's report knows (`kilohear_bench.report.quantities`).
     subject
         What was measured: a bundle with its runtime and precision.
     samples

@@ -15,6 +15,8 @@ from kilohear import extras
 from kilohear.bundle import Bundle
 from kilohear_bench.fresh import run_fresh
 from kilohear_bench.latency import noise_window
+from kilohear_bench.machine import HOST, versions
+from kilohear_bench.measurement import Measurement, now
 from kilohear_bench.subject import Subject
 
 SETTLED_S = 300.0
@@ -37,6 +39,29 @@ def measure_peak(subject: Subject) -> dict[str, Any]:
     """
     arguments = [str(subject.bundle.path), subject.export.runtime, subject.export.precision]
     return run_fresh(__name__, arguments, f"memory of {subject.name}", _TIMEOUT_S)
+
+
+def peak_memory(subject: Subject) -> Measurement:
+    """Measure a subject's peak memory on this computer; see `measure_peak`."""
+    started_at = now()
+    measured = measure_peak(subject)
+    return Measurement(
+        name="peak_memory",
+        subject=subject.name,
+        samples=(float(measured["peak_bytes"]),),
+        unit="bytes",
+        kind="measured",
+        device=HOST,
+        meter=measured["meter"],
+        versions=versions(),
+        started_at=started_at,
+        conditions={
+            "rate_hz": subject.bundle.card.rate_hz,
+            "threads": 1,
+            "before_loading_bytes": measured["imported_bytes"],
+            "includes": "interpreter, numpy and what the runtime imports",
+        },
+    )
 
 
 def peak_bytes() -> tuple[int, str]:

@@ -24,8 +24,8 @@ from kilohear.classifier import Classifier
 from kilohear.decimator import Decimator, decimate
 from kilohear.errors import BackendError, ConfigError, DataError, KilohearError
 from kilohear.files import data_root, replacing, sha256_of
-from kilohear_bench.devices.host import Host, load_conditions, versions
 from kilohear_bench.latency import WARM_UP, time_in_turns
+from kilohear_bench.machine import describe, load_conditions, versions
 from kilohear_bench.measurement import Measurement, interval_of_median, now
 from kilohear_bench.run import Say
 
@@ -153,7 +153,7 @@ def run_yamnet(bundle_name: str, runtime: str, model: Path, windows: int, say: S
     ConfigError
         Where the bundle's window isn't 5 s.
     """
-    started_at, machine, conditions = now(), Host().describe(), load_conditions()
+    started_at, machine, conditions = now(), describe(), load_conditions()
     bundle = Bundle.load(bundle_name)
     if bundle.card.window_s != CLIP_S:
         raise ConfigError(

@@ -9,6 +9,7 @@ from pathlib import Path
 from kilohear.bundle import CARD_NAME, Bundle, Export, Precision, shipped
 from kilohear.errors import BundleError
 from kilohear.files import sha256_of
+from kilohear_bench.config import BenchConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,3 +105,24 @@ def subjects_of(bundles: Sequence[Bundle], runtimes: Sequence[str]) -> list[Subj
             )
         subjects += held
     return subjects
+
+
+def subjects_at(config: BenchConfig, runtimes: Sequence[str], device: str) -> list[Subject]:
+    """Return the files of a run's bundles that a device's runtimes can run, at the run's rates.
+
+    Raises
+    ------
+    BundleError
+        As `load_bundles` and `subjects_of`, or where no bundle has one of the rates.
+    """
+    subjects = subjects_of(load_bundles(config.bundles), runtimes)
+    wanted = config.rates_hz
+    held = [s for s in subjects if not wanted or s.bundle.card.rate_hz in wanted]
+    if not held:
+        there = sorted({s.bundle.card.rate_hz for s in subjects})
+        raise BundleError(
+            f"{device}: no bundle listens at {' or '.join(f'{r:,}' for r in wanted)} Hz; there are "
+            f"bundles at {', '.join(f'{r:,}' for r in there)} Hz: choose another rate, or give "
+            "--bundle one of that rate"
+        )
+    return held

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from kilohear.bundle import Bundle, Training
+from kilohear_bench.devices import host
+from kilohear_bench.meters.rapl import Rapl
 from kilohear_bench.privacy.speech import RATE_HZ, Utterance, read_utterances
 from kilohear_bench.subject import Subject
 
@@ -36,6 +39,12 @@ def make_corpus(folder: Path) -> list[Utterance]:
 
 def make_training(config: dict[str, object], dataset: str = "Mine") -> Training:
     return Training(dataset, "none", 4, "by hand", "none", "none", "all folds", 0, config)
+
+
+@pytest.fixture(autouse=True)
+def _no_energy_meter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A run takes the same steps on every computer: real energy takes real seconds."""
+    monkeypatch.setattr(host, "Rapl", partial(Rapl, tmp_path / "no-powercap"))
 
 
 @pytest.fixture

@@ -11,19 +11,38 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kilohear.bundle import Card, Score
+from kilohear.bundle import Bundle, Card, Score
 from kilohear.errors import DataError
 from kilohear_bench.accuracy import (
+    CLIP_CORRECT,
     Prediction,
     card_score,
+    clip_measurements,
+    expected_score,
     f1_scores,
     predict,
     recalls,
+    scores_of,
     unseen_clips,
 )
 from kilohear_bench.clips import Clip, read_clips
+from kilohear_bench.measurement import Measurement
+from kilohear_bench.result import finished
 from kilohear_bench.subject import Subject
 
+COMMON = Measurement(
+    name="",
+    subject="tiny-test onnx float32",
+    samples=(0.0,),
+    unit="",
+    kind="measured",
+    device="phone",
+    meter="",
+    versions={"onnx": "1"},
+    started_at=None,
+    conditions={"rate_hz": 1_000, "dataset": "mine", "note": "all", "card_score": 0.9},
+)
+PAIRS = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abcd")), min_size=1)
 CLIPS = [Clip(Path(f"{fold}.wav"), "loud", fold) for fold in (1, 2, 3)]
 
 
@@ -107,7 +126,7 @@ def test_clips_are_heard_as_a_users_are(subject: Subject, labelled_csv: Path) ->
     assert recalls(predictions) == {"loud": 1.0, "quiet": pytest.approx(2 / 3)}
 
 
-@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abcd")), min_size=1))
+@given(PAIRS)
 def test_scores_agree_with_scikit_learn(pairs: list[tuple[str, str]]) -> None:
     metrics = pytest.importorskip("sklearn.metrics")
     predictions = [Prediction(str(i), *pair) for i, pair in enumerate(pairs)]
@@ -127,3 +146,55 @@ def test_int8_needs_a_score_of_its_own(subject: Subject) -> None:
     own = Score("macro_accuracy", "measured", "made up", 0.8, 0.0, (0.8,), "int8")
     scored = Subject(subject.bundle, dataclasses.replace(int8, score=own))
     assert card_score(scored, "macro_accuracy") == own
+
+
+@given(PAIRS, st.integers(1, 5))
+def test_labels_that_came_in_parts_are_scored_as_one(
+    pairs: list[tuple[str, str]], batch: int
+) -> None:
+    predictions = [Prediction(f"{i}.wav", *pair) for i, pair in enumerate(pairs)]
+    parts = [predictions[i : i + batch] for i in range(0, len(predictions), batch)]
+    made = {m.name: m for m in finished(m for p in parts for m in clip_measurements(COMMON, p))}
+    assert list(made) == ["macro_accuracy", "macro_f1"]
+    for name, by_class in (("macro_accuracy", recalls), ("macro_f1", f1_scores)):
+        expected = by_class(predictions)
+        assert made[name].samples == tuple(expected.values())
+        assert made[name].conditions["classes"] == list(expected)
+        assert made[name].conditions["card_score"] == 0.9
+        assert len(made[name].conditions["clips_true_predicted"]) == len(pairs)
+
+
+def test_macro_accuracy_by_hand() -> None:
+    heard = [("a", "a"), ("a", "b"), ("b", "b"), ("b", "b"), ("b", "a"), ("b", "a")]
+    predictions = [Prediction(f"{i}.wav", *pair) for i, pair in enumerate(heard)]
+    (correct,) = clip_measurements(COMMON, predictions)
+    assert (correct.name, correct.samples) == (CLIP_CORRECT, (1, 0, 1, 1, 0, 0))
+    accuracy, f1 = scores_of(correct)
+    assert accuracy.samples == (0.5, 0.5)
+    assert f1.samples == (0.4, 4 / 7)
+
+
+def test_a_reference_is_compared_label_by_label() -> None:
+    predictions = [Prediction("1.wav", "a", "b"), Prediction("2.wav", "b", "b")]
+    _, agreement = clip_measurements(COMMON, predictions, ["b", "a"])
+    assert (agreement.name, agreement.samples) == ("label_agreement", (1.0, 0.0))
+    assert (agreement.unit, agreement.meter) == ("fraction", "labels of the host")
+    with pytest.raises(ValueError, match="shorter"):
+        clip_measurements(COMMON, predictions, ["b"])
+
+
+@pytest.mark.parametrize(
+    ("dataset", "expected"),
+    [("esc10", 0.9), ("ESC-50", 0.9), ("/data/esc50.csv", 0.9), ("mine.csv", None)],
+)
+def test_a_card_promises_a_score_on_its_own_data_set_only(
+    bundle_factory: Callable[..., Path],
+    training_factory: Any,
+    dataset: str,
+    expected: float | None,
+) -> None:
+    bundle = Bundle.load(bundle_factory(training=training_factory(fit("esc10", 1), "ESC-10")))
+    subject = Subject(bundle, bundle.card.exports[0])
+    assert expected_score(subject, dataset) == expected
+    int8 = dataclasses.replace(subject.export, precision="int8")
+    assert expected_score(Subject(bundle, int8), dataset) is None

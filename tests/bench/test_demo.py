@@ -70,8 +70,14 @@ def test_the_whole_demo(
     monkeypatch.setattr(demo, "shipped", lambda: {"esc10-tiny": path})
     monkeypatch.setattr("kilohear.bundle.shipped", lambda: {"esc10-tiny": path})
     monkeypatch.setenv("KILOHEAR_DATA", str(labelled_csv.parent))
+    here = labelled_csv.parent / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
     demo.run_demo(download=False)
-    shown = capsys.readouterr().out
+    shown, told = capsys.readouterr()
+    assert not told
+    assert not list(here.iterdir())
+    assert "steps" not in shown
     for part in ("synthetic", "at 1,000 Hz", "tiny-test, 1,000 Hz", "Latency in ms (measured)"):
         assert part in shown
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kilohear_bench.memory import line, measure_peak, peak_bytes
+from kilohear_bench.memory import line, measure_peak, peak_bytes, peak_memory
 from kilohear_bench.subject import Subject
 
 
@@ -16,6 +16,17 @@ def test_the_parents_memory_isnt_counted(subject: Subject) -> None:
     assert own > ballast.nbytes
     assert measured["imported_bytes"] < measured["peak_bytes"] < ballast.nbytes
     assert "fresh process" in measured["meter"]
+
+
+def test_a_peak_is_a_measurement(subject: Subject) -> None:
+    measured = peak_memory(subject)
+    assert (measured.name, measured.subject, measured.unit) == (
+        "peak_memory",
+        subject.name,
+        "bytes",
+    )
+    assert measured.median > measured.conditions["before_loading_bytes"]
+    assert measured.conditions["rate_hz"] == 1_000
 
 
 def test_a_line_has_its_slope_per_hour() -> None:

@@ -1,53 +1,126 @@
-"""Devices: where subjects run. One protocol, one module a device."""
+"""Devices: where subjects run. One protocol, one module a device.
+
+A device says first what it is and which steps it will take, then takes them one by one: what a
+finished step gave is on disk before the next begins, and a run that was stopped takes the others.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+import dataclasses
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, Self
 
-from kilohear.classifier import Classifier
-from kilohear.errors import ConfigError
+import numpy as np
+from numpy.typing import NDArray
+
+from kilohear.bundle import Kind
+from kilohear.errors import KilohearError
 from kilohear_bench.measurement import Measurement
-from kilohear_bench.subject import Subject
+from kilohear_bench.subject import Tested
 
-__all__ = ["Device", "open_device"]
+
+class DeviceLost(KilohearError):  # noqa: N818 - as SourceLost
+    """A device can't be reached any more, or not for now; a run goes on when it is back."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Trace:
+    """What a meter sampled during a step, raw.
+
+    Attributes
+    ----------
+    name
+        Short; `power`, say.
+    subject, rate_hz
+        What ran meanwhile.
+    kind, meter
+        Of the samples.
+    columns
+        Arrays of one length by name, units in the names: `time_s` first, then `current_ma`,
+        `voltage_v`, `power_mw`, `window` (1 while a window is classified).
+    """
+
+    name: str
+    subject: str
+    rate_hz: int
+    kind: Kind
+    meter: str
+    columns: Mapping[str, NDArray[np.generic]]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a step gave."""
+
+    measurements: Sequence[Measurement] = ()
+    traces: Sequence[Trace] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """The smallest part of a run that is measured whole or not at all: a window, a clip.
+
+    Attributes
+    ----------
+    name
+        Unique in a device's plan and the same when the run goes on; words and numbers with `/`.
+    measure
+        Does it. Raises DeviceLost where the device is gone, another KilohearError where it fails.
+    """
+
+    name: str
+    measure: Callable[[], Outcome]
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """Something that is connected, or could be.
+
+    Attributes
+    ----------
+    spec
+        What `--device` or `--meter` takes; empty where it can't be used.
+    what
+        What it is, or why it can't be used.
+    """
+
+    spec: str
+    what: str
 
 
 class Device(Protocol):
-    """Something that runs bundles and times itself, so that no transport is in the samples."""
+    """Something that runs bundles; used as a context manager: connected on entry.
+
+    The constructor does no work. What can be refused is refused on entry or by `plan`, before
+    anything is measured. Whatever it times it times itself: no transport is in the samples.
+    """
 
     @property
     def name(self) -> str:
-        """What results call it."""
+        """What results call it; see `name_of`."""
         ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *error: object) -> None: ...
 
     def describe(self) -> dict[str, Any]:
-        """Return what the device is: processor, memory, system. No name of an owner or host."""
+        """Return what it is: processor, memory, system; no owner's or host's name.
+
+        A run goes on only on a device that describes itself the same, so nothing in it varies.
+        """
         ...
 
-    def runtimes(self) -> tuple[str, ...]:
-        """Return the runtimes that it has."""
+    def subjects(self) -> Sequence[Tested]:
+        """Return what is measured on it."""
         ...
 
-    def open(self, subject: Subject) -> Classifier:
-        """Load a subject, one thread."""
-        ...
-
-    def latency(
-        self, classifiers: dict[str, Classifier], windows: int, warm_up: int
-    ) -> list[Measurement]:
-        """Time one window of each classifier in turns, `windows` rounds after `warm_up`."""
-        ...
-
-    def peak_memory(self, subjects: Sequence[Subject]) -> list[Measurement]:
-        """Measure the peak memory of each subject in a process of its own."""
+    def plan(self) -> Sequence[Step]:
+        """Return the steps, in order; the same for the same configuration."""
         ...
 
 
-def open_device(name: str) -> Device:
-    """Return a device by name; raises ConfigError naming those there are."""
-    if name == "host":
-        from kilohear_bench.devices.host import Host
-
-        return Host()
-    raise ConfigError(f"device {name!r} is unknown; use host, apollo3-simulator or apollo3")
+def name_of(spec: str) -> str:
+    """Return a device's name from what `--device` was given: a folder of that name is possible."""
+    return re.sub(r"[^A-Za-z0-9.]+", "-", spec).strip("-.") or "device"

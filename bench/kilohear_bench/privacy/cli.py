@@ -45,7 +45,7 @@ def privacy(
 ) -> None:
     """Measure how much of speech is understood at each rate: word error rate and STOI."""
     from kilohear import extras
-    from kilohear_bench.devices.host import Host
+    from kilohear_bench.machine import describe
     from kilohear_bench.privacy.humans import read_answers
     from kilohear_bench.privacy.recogniser import FasterWhisper
     from kilohear_bench.privacy.report import (
@@ -57,7 +57,7 @@ def privacy(
     )
     from kilohear_bench.privacy.run import conditions, configure, run_privacy
     from kilohear_bench.privacy.speech import choose, read_utterances, speech_root
-    from kilohear_bench.report import default_folder
+    from kilohear_bench.report.plain import default_folder
 
     for module in ("jiwer", "matplotlib", "pystoi", "soxr"):
         extras.load(module)  # what is missing is said before minutes of work
@@ -68,6 +68,6 @@ def privacy(
     folder = out or default_folder("privacy")
     say(f"{len(chosen)} clips, {recogniser.name}, into {folder}")
     config, lines = run_privacy(config, chosen, recogniser, folder, say)
-    run = make_run(config, lines, answers, Host().describe())
+    run = make_run(config, lines, answers, describe())
     write_report(run, folder)
     show(terminal_table(run), [*compared(run), *notes(run)], folder)

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from kilohear.bundle import Kind
 from kilohear.config import save_json
 from kilohear.files import write_text
-from kilohear_bench.devices.host import versions
+from kilohear_bench.machine import versions
 from kilohear_bench.measurement import Measurement
 from kilohear_bench.privacy.humans import Answer
 from kilohear_bench.privacy.run import Line, PrivacyConfig
 from kilohear_bench.privacy.treatments import MEANING
 from kilohear_bench.privacy.wer import Errors, Score, difference, score
-from kilohear_bench.report import markdown_table
+from kilohear_bench.report.plain import markdown_table
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -7,22 +7,20 @@ text and numbers; no sound is written anywhere.
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
-import time
 from collections.abc import Callable, Sequence
-from io import FileIO
 from pathlib import Path
 from typing import Any
 
 from kilohear.config import from_dict, load_json, save_json
 from kilohear.errors import ConfigError, DataError, KilohearError
+from kilohear_bench.journal import Journal
 from kilohear_bench.measurement import now
 from kilohear_bench.privacy.recogniser import Recogniser
 from kilohear_bench.privacy.speech import RATE_HZ, Utterance, fingerprint
 from kilohear_bench.privacy.stoi import stoi
 from kilohear_bench.privacy.treatments import MEANING, treat
 from kilohear_bench.privacy.wer import NORMALISER, Errors, compare
+from kilohear_bench.progress import Progress
 
 RATES_HZ = (16_000, 8_000, 4_000, 2_000, 1_000)
 ATTACKED_HZ = (2_000, 1_000)
@@ -33,8 +31,6 @@ CONFIGURATION = "configuration.json"
 Say = Callable[[str], None]
 Condition = tuple[int, str]
 """A rate in Hz and a treatment."""
-
-_SAY_EVERY_S = 15.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,7 +154,9 @@ def run_privacy(
         Where its lines can't be those of this run.
     """
     config = claim(folder, config)
-    lines = _kept(folder / LINES)
+    journal = Journal(folder / LINES)
+    journal.mend()
+    lines = read_lines(folder / LINES)
     tasks = [(clip, *condition) for clip in utterances for condition in config.conditions]
     for line, (clip, rate_hz, treatment) in zip(lines, tasks, strict=False):
         if (line.clip, line.rate_hz, line.treatment) != (clip.name, rate_hz, treatment):
@@ -170,13 +168,12 @@ def run_privacy(
         raise DataError(f"{folder / LINES}: {len(lines)} lines, the run has {len(tasks)}")
     if lines and len(lines) < len(tasks):
         say(f"going on after {len(lines)} of {len(tasks)}")
-    progress = _Progress(len(tasks), len(lines), say)
-    with (folder / LINES).open("ab", buffering=0) as file:
-        for clip, rate_hz, treatment in tasks[len(lines) :]:
-            line = _listen(clip, rate_hz, treatment, recogniser)
-            _append(file, line, folder)
-            lines.append(line)
-            progress.step()
+    progress = Progress("transcribed", len(tasks), len(lines), say)
+    for clip, rate_hz, treatment in tasks[len(lines) :]:
+        line = _listen(clip, rate_hz, treatment, recogniser)
+        journal.append(dataclasses.asdict(line))
+        lines.append(line)
+        progress.step()
     return config, lines
 
 
@@ -213,12 +210,9 @@ def read_lines(path: Path) -> list[Line]:
     DataError
         Where a line isn't one of a run's.
     """
-    if not path.is_file():
-        return []
-    texts = path.read_bytes().split(b"\n")[:-1]
     try:
-        return [from_dict(Line, json.loads(text), str(path)) for text in texts]
-    except (ValueError, ConfigError) as error:
+        return [from_dict(Line, entry, str(path)) for entry in Journal(path).read()]
+    except ConfigError as error:
         raise DataError(f"{path}: not the lines of a run ({error}); choose another --out") from None
 
 
@@ -238,57 +232,7 @@ def _listen(clip: Utterance, rate_hz: int, treatment: str, recogniser: Recognise
     )
 
 
-def _append(file: FileIO, line: Line, folder: Path) -> None:
-    """Write a line and sync it: a killed run loses the clip in hand, no more."""
-    text = json.dumps(dataclasses.asdict(line), ensure_ascii=False) + "\n"
-    try:
-        written = file.write(text.encode())
-        os.fsync(file.fileno())
-    except OSError as error:
-        raise KilohearError(
-            f"{folder / LINES}: can't be written ({error.strerror}); free some space and run "
-            "again: it goes on after the lines that are there"
-        ) from None
-    if written != len(text.encode()):
-        raise KilohearError(
-            f"{folder / LINES}: the disk is full; free some space and run again: it goes on after "
-            "the lines that are there"
-        )
-
-
-def _kept(path: Path) -> list[Line]:
-    """Read the finished lines and cut off one that a kill left torn."""
-    lines = read_lines(path)
-    if path.is_file():
-        content = path.read_bytes()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            os.truncate(path, whole)
-    return lines
-
-
 def _words(value: Any) -> str:
     if isinstance(value, tuple):
         return "; ".join(f"{rate_hz} Hz {treatment}" for rate_hz, treatment in value)
     return repr(value)
-
-
-class _Progress:
-    """Says how far a run is, now and then."""
-
-    def __init__(self, total: int, done: int, say: Say) -> None:
-        self._total, self._done, self._before, self._say = total, done, done, say
-        self._started = self._said = time.monotonic()
-
-    def step(self) -> None:
-        self._done += 1
-        at = time.monotonic()
-        if at - self._said < _SAY_EVERY_S and self._done < self._total:
-            return
-        self._said = at
-        each = (at - self._started) / (self._done - self._before)
-        left = each * (self._total - self._done)
-        self._say(
-            f"{self._done} of {self._total} transcribed, {each:.1f} s each, "
-            f"{left / 60:.0f} min left"
-        )

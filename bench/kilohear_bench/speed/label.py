@@ -12,8 +12,8 @@ from typing import Any
 from kilohear import backends
 from kilohear.errors import ConfigError, DataError, ExtraError
 from kilohear.files import sha256_of
-from kilohear_bench.devices.host import load_conditions
 from kilohear_bench.latency import WARM_UP, time_in_turns
+from kilohear_bench.machine import load_conditions
 from kilohear_bench.peers import (
     CLIP_S,
     NOT_THE_SAME_TASK,

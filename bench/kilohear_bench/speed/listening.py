@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from kilohear.bundle import Bundle
 from kilohear.capture.paced import Paced
 from kilohear.listener import Listener
-from kilohear_bench.devices.host import load_conditions
 from kilohear_bench.fresh import run_fresh
+from kilohear_bench.machine import load_conditions
 from kilohear_bench.memory import SETTLED_S, line, peak_bytes, resident_bytes
 from kilohear_bench.run import Say
 from kilohear_bench.speed.part import BUNDLE, Part, Taking, listening_subjects

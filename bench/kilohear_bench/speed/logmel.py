@@ -24,8 +24,8 @@ from kilohear import extras
 from kilohear.decimator import Decimator, decimate
 from kilohear.errors import BackendError, ExtraError
 from kilohear.frontend import FrontEnd
-from kilohear_bench.devices.host import load_conditions
 from kilohear_bench.latency import WARM_UP, time_in_turns
+from kilohear_bench.machine import load_conditions
 from kilohear_bench.run import Say
 from kilohear_bench.speed.part import Part, Taking
 

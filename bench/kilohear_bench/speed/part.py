@@ -10,7 +10,7 @@ from typing import Any, Literal
 from kilohear import backends
 from kilohear.bundle import Bundle
 from kilohear.config import load_json, save_json
-from kilohear_bench.devices.host import Host, versions
+from kilohear_bench.machine import HOST, describe, versions
 from kilohear_bench.measurement import Measurement, now
 from kilohear_bench.subject import Subject, subjects_of
 
@@ -29,7 +29,7 @@ class Part:
     name
         Of the part.
     machine
-        See `Host.describe`.
+        See `kilohear_bench.machine.describe`.
     configuration
         What was asked for, and the hashes of the files that took part.
     left_out
@@ -61,7 +61,7 @@ class Taking:
 
     def __init__(self, conditions: Mapping[str, Any]) -> None:
         self._conditions = conditions
-        self._started_at, self._machine = now(), Host().describe()
+        self._started_at, self._machine = now(), describe()
         self._measurements: list[Measurement] = []
 
     def add(
@@ -82,7 +82,7 @@ class Taking:
                 samples=samples,
                 unit=unit,
                 kind="measured",
-                device=Host.name,
+                device=HOST,
                 meter=meter,
                 versions=versions() | dict(used or {}),
                 started_at=self._started_at,

@@ -14,7 +14,7 @@ from kilohear_bench.latency import real_time_factor
 from kilohear_bench.measurement import Measurement, interval_of_median
 from kilohear_bench.memory import SETTLED_S
 from kilohear_bench.peers import COVERING, USUAL_HOP, ratio
-from kilohear_bench.report import markdown_table
+from kilohear_bench.report.plain import markdown_table
 from kilohear_bench.speed.label import AND_DECIMATION
 from kilohear_bench.speed.listening import drift
 from kilohear_bench.speed.logmel import OURS, TOLERANCE_DB, subject_name

@@ -14,9 +14,10 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from kilohear_bench.devices.host import Host, load_conditions
 from kilohear_bench.fresh import require_success
 from kilohear_bench.latency import WARM_UP, time_in_turns
+from kilohear_bench.machine import load_conditions
+from kilohear_bench.memory import peak_memory
 from kilohear_bench.run import Say
 from kilohear_bench.speed.part import BUNDLE, Part, Taking, listening_subjects
 
@@ -55,7 +56,7 @@ def measure_start(rounds: int, say: Say) -> Part:
         samples = time_in_turns(calls, rounds, WARM_UP)
     for name, values in samples.items():
         taking.add("latency", name, values, "ms", "time.perf_counter_ns around the process")
-    for measured in Host().peak_memory(subjects):
+    for measured in map(peak_memory, subjects):
         name, meter = measured.subject, measured.meter
         taking.add(
             "peak_memory", name, measured.samples, "bytes", meter, None, **measured.conditions

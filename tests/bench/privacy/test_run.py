@@ -15,7 +15,7 @@ import pytest
 from tests.bench.privacy.fake import FakeRecogniser
 
 from kilohear.errors import ConfigError, DataError, KilohearError
-from kilohear_bench.privacy import run
+from kilohear_bench import journal
 from kilohear_bench.privacy.run import (
     LINES,
     PrivacyConfig,
@@ -186,7 +186,7 @@ def test_a_full_disk_is_said_and_the_run_goes_on_when_there_is_room(
     folder = tmp_path / "run"
     claim(folder, config)
     with monkeypatch.context() as patched:
-        patched.setattr(run.os, "fsync", full)
+        patched.setattr(journal.os, "fsync", full)
         with pytest.raises(KilohearError, match="No space left"):
             run_privacy(config, corpus, FakeRecogniser(), folder, quiet)
     run_privacy(config, corpus, FakeRecogniser(), folder, quiet)

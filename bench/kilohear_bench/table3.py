@@ -1,8 +1,8 @@
 """The paper's Table 3 and ours beside it: battery hours and word error rate by sampling rate.
 
-Two parts, each with a report in a folder of its own: the board's firmware in the simulator with
-the energy model, which takes seconds, and a recogniser on read speech, which takes minutes: killed
-and started again it goes on.
+Two parts, each a run in a folder of its own: the board's firmware in the simulator with the energy
+model, which takes seconds, and a recogniser on read speech, which takes minutes. Killed and started
+again both go on.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kilohear.bundle import Score
+from kilohear.errors import ConfigError
 from kilohear.files import write_text
-from kilohear_bench.board.config import BoardConfig
+from kilohear_bench.board.config import SIMULATOR
 from kilohear_bench.board.report import write_report as write_board_report
-from kilohear_bench.board.run import BoardRun, run_board
+from kilohear_bench.board.run import BoardRun, board_view, interval_ma
 from kilohear_bench.board.students import bundle_of
-from kilohear_bench.devices.host import Host
+from kilohear_bench.config import BenchConfig
+from kilohear_bench.machine import describe
 from kilohear_bench.meters.model import battery_hours, fit_paper, published_points
 from kilohear_bench.privacy.recogniser import Recogniser
 from kilohear_bench.privacy.report import PrivacyRun, make_run, rows
@@ -25,8 +27,9 @@ from kilohear_bench.privacy.report import write_report as write_privacy_report
 from kilohear_bench.privacy.run import RATES_HZ, claim, conditions, configure, run_privacy
 from kilohear_bench.privacy.speech import Utterance
 from kilohear_bench.privacy.wer import Score as WordErrors
-from kilohear_bench.report import markdown_table
-from kilohear_bench.run import Say
+from kilohear_bench.report.plain import markdown_table
+from kilohear_bench.run import Say, resume_bench, run_bench
+from kilohear_bench.store import load_run
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -108,12 +111,14 @@ def reproduce(
     ------
     ConfigError, DataError
         Where `folder` holds runs of another configuration.
+    RunStopped
+        Where the simulator failed.
     """
     config = configure(conditions(RATES_HZ, (DECIMATOR,)), utterances, recogniser)
     claim(folder / "privacy", config)  # refuses before anything is computed
     board = _board(folder / "board", say)
     config, lines = run_privacy(config, utterances, recogniser, folder / "privacy", say)
-    privacy = make_run(config, lines, [], Host().describe())
+    privacy = make_run(config, lines, [], describe())
     write_privacy_report(privacy, folder / "privacy")
     table = Table3(board, privacy, make_rows(board, privacy))
     write_text(folder / "table3.md", markdown(table))
@@ -127,12 +132,13 @@ def make_rows(board: BoardRun, privacy: PrivacyRun) -> tuple[Row, ...]:
     people = {row.rate_hz: row.published for row in errors if row.published is not None}
     machine = {row.rate_hz: row.score for row in errors if row.treatment == DECIMATOR}
     made = []
-    for rate_hz, subject in zip(board.configuration.rates_hz, board.subjects, strict=True):
+    for student in board.students:
+        rate_hz = student.rate_hz
         physical = board.find("current_physical", rate_hz)
         wer = machine.get(rate_hz)
         if physical is None or wer is None:
             continue
-        low_ma, high_ma = physical.conditions["low_ma"], physical.conditions["high_ma"]
+        low_ma, high_ma = interval_ma(physical)
         made.append(
             Row(
                 rate_hz=rate_hz,
@@ -145,7 +151,7 @@ def make_rows(board: BoardRun, privacy: PrivacyRun) -> tuple[Row, ...]:
                     battery_hours(low_ma),
                 ),
                 wer=wer,
-                accuracy=bundle_of(subject, rate_hz).card.scores[0],
+                accuracy=bundle_of(student.bundle, rate_hz).card.scores[0],
             )
         )
     return tuple(made)
@@ -164,14 +170,27 @@ def terminal_table(table: Table3) -> Table:
     from rich import box
     from rich.table import Table
 
-    shown = Table(title="Table 3", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    shown = Table(
+        title="Table 3", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=0
+    )
+    rows = [[_in_lines(cell) for cell in row.cells] for row in table.rows]
     for i, (what, kind) in enumerate(COLUMNS):
-        longest = max(len(word) for word in f"{what} {kind}".split())
-        side = "right" if i else "left"
-        shown.add_column(f"{what}\n{kind}", justify=side, min_width=longest)
-    for row in table.rows:
-        shown.add_row(*(cell.replace(" (", "\n(") for cell in row.cells))
+        words = f"{what} {kind}".split()
+        # As wide as what can't be broken: left to itself the table cuts off its last column.
+        lines = [line for row in rows for line in row[i].split("\n")]
+        shown.add_column(
+            f"{what}\n{kind}",
+            justify="right" if i else "left",
+            width=max(map(len, [*words, *lines])),
+        )
+    for row in rows:
+        shown.add_row(*row)
     return shown
+
+
+def _in_lines(cell: str) -> str:
+    """Return a cell broken before its interval and inside it."""
+    return cell.replace(" (", "\n(").replace(" to ", " to\n").replace(" ±", "\n±")
 
 
 def notes(table: Table3) -> list[str]:
@@ -193,7 +212,14 @@ def notes(table: Table3) -> list[str]:
 
 
 def _board(folder: Path, say: Say) -> BoardRun:
-    run = run_board(BoardConfig(), say)  # takes seconds
-    folder.mkdir(parents=True, exist_ok=True)
-    write_board_report(run, folder)
-    return run
+    """Make the board's run in `folder`, or go on with it."""
+    config = BenchConfig(devices=(SIMULATOR,))
+    if not folder.exists():
+        run = run_bench(config, folder, say)
+    elif load_run(folder).configuration == config:
+        run = resume_bench(folder, say)
+    else:
+        raise ConfigError(f"{folder}: holds a run of another configuration; choose another --out")
+    board = board_view(run, SIMULATOR)
+    write_board_report(board, folder / SIMULATOR)
+    return board

@@ -25,7 +25,7 @@ def draw_work(run: BoardRun, path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    rates_hz = run.configuration.rates_hz
+    rates_hz = run.rates_hz
     figure = Figure(figsize=(8.4, 1.9 + 0.52 * len(rates_hz)), layout="constrained")
     FigureCanvasAgg(figure)
     axis = figure.subplots()

@@ -1,4 +1,4 @@
-"""The board's report: `run.json`, `report.md`, `counts.json` and two pictures in one folder."""
+"""The board's own report: `report.md`, and of a simulator `counts.json` and two pictures."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kilohear.config import save_json
 from kilohear.files import write_text
 from kilohear_bench.apollo3.rates import rate_of
-from kilohear_bench.board.config import SIMULATOR
-from kilohear_bench.board.run import BoardRun, counts_of
+from kilohear_bench.board.run import BoardRun, counts_of, interval_ma
 from kilohear_bench.board.simulated import REST, STAGES
 from kilohear_bench.measurement import Measurement
 from kilohear_bench.meters.model import battery_hours
-from kilohear_bench.report import markdown_table
+from kilohear_bench.report.plain import markdown_table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -32,9 +30,8 @@ _SHORT = {
 
 
 def write_report(run: BoardRun, folder: Path) -> None:
-    """Write the run's files into `folder`."""
-    save_json(run, folder / "run.json")
-    if run.configuration.device == SIMULATOR:
+    """Write the report's files into `folder`, over those of an earlier one."""
+    if run.simulated:
         from kilohear_bench.board.explain import draw, explain, load_counts
         from kilohear_bench.board.figure import draw_work
 
@@ -52,7 +49,7 @@ def markdown(run: BoardRun) -> str:
         "# Board report",
         "",
         f"{run.started_at}, {machine['board']}, firmware {machine['firmware']}, "
-        f"log-mel in {run.configuration.arithmetic}.",
+        f"log-mel in {run.arithmetic}.",
     ]
     for title, (columns, rows) in tables(run).items():
         lines += [
@@ -62,7 +59,7 @@ def markdown(run: BoardRun) -> str:
             *markdown_table(columns, rows, 1 + (columns[1] == "student")),
         ]
     lines += ["", *(f"- {note}" for note in notes(run))]
-    if run.configuration.device == SIMULATOR:
+    if run.simulated:
         lines += ["", "![Instructions by stage and rate](work.png)"]
         if _spans(run):
             lines += ["", "![Where the current goes](energy.png)"]
@@ -71,9 +68,9 @@ def markdown(run: BoardRun) -> str:
 
 def tables(run: BoardRun) -> dict[str, tuple[tuple[str, ...], list[tuple[str, ...]]]]:
     """Return the report's tables, by title: columns and rows, a row a rate."""
-    rates_hz = run.configuration.rates_hz
+    rates_hz = run.rates_hz
     made = {}
-    if run.configuration.device == SIMULATOR:
+    if run.simulated:
         made["Instructions per second of sound, thousands (simulated)"] = (
             ("rate", "effective Hz", *STAGES, "rest", "all"),
             [_work_row(run, rate_hz) for rate_hz in rates_hz],
@@ -96,7 +93,7 @@ def tables(run: BoardRun) -> dict[str, tuple[tuple[str, ...], list[tuple[str, ..
         )
     else:
         made["Time and current (measured)"] = (
-            ("rate", "effective Hz", "latency ms", "mean current mA", "energy a window uJ"),
+            ("rate", "effective Hz", "latency ms", "mean current mA", "energy a window mJ"),
             [_measured_row(run, rate_hz) for rate_hz in rates_hz],
         )
     if any(run.find("macro_accuracy", rate_hz) for rate_hz in rates_hz):
@@ -109,10 +106,10 @@ def tables(run: BoardRun) -> dict[str, tuple[tuple[str, ...], list[tuple[str, ..
 
 def notes(run: BoardRun) -> list[str]:
     """Return what must be known to read the tables."""
-    if run.configuration.device != SIMULATOR:
+    if not run.simulated:
         return [
-            "Latency: from the end of a window's last block of samples to its label. Current: mean "
-            "over whole seconds. Energy: while the board's window pin is high."
+            "Latency: from the end of a window's last block of samples to its label. Current and "
+            "energy: from label to label, listening all along, the student once."
         ]
     said = [
         "Instructions are counted one by one; cycles are a cost by class of instruction. Windows "
@@ -125,22 +122,24 @@ def notes(run: BoardRun) -> list[str]:
         "10,000 draws of its constants. `paper`: what the paper's board drew, fitted to its three "
         "published points; at 8 and 4 kHz predicted.",
     ]
-    first, last = max(run.configuration.rates_hz), min(run.configuration.rates_hz)
-    if first != last:
+    if len(run.rates_hz) > 1:
+        first, last = max(run.rates_hz), min(run.rates_hz)
         said.append(
             f"Of what {first:,} Hz needs, {last:,} Hz needs "
             f"{_share(run, last, first, _FRONT_END)} in the front end (log-mel with its FFT), "
             f"{_share(run, last, first, (*_FRONT_END, 'decimator'))} with the decimator, and "
             f"{_share(run, last, first, STAGES)} in all stages; instructions, per second of sound."
         )
-    for rate_hz in run.configuration.rates_hz:
+    for rate_hz in run.rates_hz:
         if accuracy := run.find("macro_accuracy", rate_hz):
-            by = run.find("label_agreement", rate_hz)
-            compared = by.conditions["clips_by_student"] if by else {}
+            compared = [
+                f"{len(by.samples)} clips of {_bundle(by)}"
+                for by in run.all("label_agreement", rate_hz)
+            ]
             said.append(
                 f"{_rate(rate_hz)}: {accuracy.conditions['dataset']}, played into the simulated "
-                f"microphone; scored are {accuracy.conditions['note']}, by {accuracy.subject}; "
-                f"compared are {', '.join(f'{n} clips of {name}' for name, n in compared.items())}."
+                f"microphone; scored are {accuracy.conditions['note']}, by {_bundle(accuracy)}; "
+                f"compared are {', '.join(compared)}."
             )
     return said
 
@@ -150,10 +149,10 @@ def terminal_table(run: BoardRun) -> Table:
     from rich import box
     from rich.table import Table
 
-    simulated = run.configuration.device == SIMULATOR
+    simulated = run.simulated
     title = "million cycles a second of sound, time, current, worth"
     columns = ["kHz", *_SHORT, "all", "ms", "awake", "mA", "h", "acc", "labels"]
-    rows = [_short_row(run, rate_hz) for rate_hz in run.configuration.rates_hz]
+    rows = [_short_row(run, rate_hz) for rate_hz in run.rates_hz]
     # A column in which no rate has anything to show isn't shown.
     shown = [i for i in range(len(columns)) if any(row[i] != _ABSENT for row in rows)]
     table = Table(
@@ -184,7 +183,7 @@ def readme_table(run: BoardRun) -> str:
         "labels as the reference",
     )
     rows = []
-    for rate_hz in run.configuration.rates_hz:
+    for rate_hz in run.rates_hz:
         _, latency, awake, physical, _, paper, _ = _time_row(run, rate_hz)
         _, _, accuracy, _, labels, _ = _worth_row(run, rate_hz)
         instructions = run.total(rate_hz, "instructions", (*STAGES, *REST)) / 1e6
@@ -196,7 +195,7 @@ def readme_table(run: BoardRun) -> str:
 
 def _spans(run: BoardRun) -> bool:
     """Whether both ends of the paper's rates were counted, between which its current fell."""
-    return {1_000, 16_000} <= set(run.configuration.rates_hz)
+    return {1_000, 16_000} <= set(run.rates_hz)
 
 
 def _share(run: BoardRun, rate_hz: int, of_hz: int, stages: Sequence[str]) -> str:
@@ -222,7 +221,7 @@ def _time_row(run: BoardRun, rate_hz: int) -> tuple[str, ...]:
     cells.append(f"{duty.mean:.1%}" if duty else _ABSENT)
     if physical is None or paper is None:
         return (*cells, *4 * [_ABSENT])
-    low_ma, high_ma = physical.conditions["low_ma"], physical.conditions["high_ma"]
+    low_ma, high_ma = interval_ma(physical)
     return (
         *cells,
         f"{physical.mean:.2f} ({low_ma:.2f} to {high_ma:.2f})",
@@ -236,7 +235,6 @@ def _time_row(run: BoardRun, rate_hz: int) -> tuple[str, ...]:
 def _short_row(run: BoardRun, rate_hz: int) -> tuple[str, ...]:
     duty, accuracy = run.find("duty_cycle", rate_hz), run.find("macro_accuracy", rate_hz)
     current = run.find("current_physical", rate_hz) or run.find("current", rate_hz)
-    agreed = run.find("label_agreement", rate_hz)
     cycles = [run.total(rate_hz, "cycles", stages) for stages in _SHORT.values()]
     return (
         f"{rate_hz / 1000:g}",
@@ -247,7 +245,7 @@ def _short_row(run: BoardRun, rate_hz: int) -> tuple[str, ...]:
         f"{current.mean:.2f}" if current else _ABSENT,
         f"{battery_hours(current.mean):.0f}" if current else _ABSENT,
         f"{accuracy.mean:.3f}" if accuracy else _ABSENT,
-        f"{sum(agreed.samples):.0f}/{len(agreed.samples)}" if agreed else _ABSENT,
+        _agreed(run, "label", rate_hz, "/"),
     )
 
 
@@ -258,7 +256,7 @@ def _measured_row(run: BoardRun, rate_hz: int) -> tuple[str, ...]:
         f"{rate_of(rate_hz).effective_hz:,.1f}",
         _median(run.find("latency", rate_hz), ".0f"),
         f"{current.mean:.3f}" if current else _ABSENT,
-        _median(run.find("window_energy", rate_hz), ".0f"),
+        _median(run.find("window_energy", rate_hz), ".2f"),
     )
 
 
@@ -266,14 +264,24 @@ def _worth_row(run: BoardRun, rate_hz: int) -> tuple[str, ...]:
     accuracy, f1 = (run.find(name, rate_hz) for name in ("macro_accuracy", "macro_f1"))
     if accuracy is None or f1 is None:
         return (_rate(rate_hz), *5 * [_ABSENT])
-    agreed = [run.find(f"{what}_agreement", rate_hz) for what in ("label", "logit")]
     return (
         _rate(rate_hz),
-        accuracy.subject,
+        _bundle(accuracy),
         f"{accuracy.mean:.3f}",
         f"{f1.mean:.3f}",
-        *(f"{sum(m.samples):.0f} of {len(m.samples)}" if m else _ABSENT for m in agreed),
+        *(_agreed(run, what, rate_hz, " of ") for what in ("label", "logit")),
     )
+
+
+def _agreed(run: BoardRun, what: str, rate_hz: int, of: str) -> str:
+    """Return on how many clips labels or logits agree, of all students at a rate."""
+    samples = [v for m in run.all(f"{what}_agreement", rate_hz) for v in m.samples]
+    return f"{sum(samples):.0f}{of}{len(samples)}" if samples else _ABSENT
+
+
+def _bundle(measurement: Measurement) -> str:
+    """Return the subject without runtime and precision: on a board these are always the same."""
+    return measurement.subject.removesuffix(" c int8")
 
 
 def _median(measurement: Measurement | None, form: str) -> str:

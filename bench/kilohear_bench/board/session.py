@@ -1,19 +1,29 @@
-"""A board at hand: opened, set to a rate, its measurements named by it."""
+"""A board at hand: opened, set to a student's rate, its measurements named by it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
+
 import kilohear
-from kilohear.bundle import Kind
-from kilohear.errors import ConfigError
+from kilohear.bundle import Bundle, Kind
+from kilohear.errors import BundleError, ConfigError
 from kilohear_bench.apollo3.rates import rate_of
-from kilohear_bench.board.config import BoardConfig
+from kilohear_bench.board.students import Student, bundle_of
+from kilohear_bench.config import BenchConfig
+from kilohear_bench.devices import Step, Trace, name_of
 from kilohear_bench.devices.apollo3 import Board, Window
 from kilohear_bench.measurement import Measurement, now
+from kilohear_bench.meters import Recording
+
+GATE_PIN = 0
+"""The meter's logic input that the board's window pin is wired to."""
+
+WINDOW_IS = "from label to label: listening all along, the student once"
+"""What a window's energy, power and time are of, on a board and in its model."""
 
 
 class Session:
@@ -30,11 +40,9 @@ class Session:
     kind: Kind
     clock: str
 
-    def __init__(self, config: BoardConfig) -> None:
-        self.config = config
+    def __init__(self, spec: str, config: BenchConfig) -> None:
+        self.spec, self.name, self.config = spec, name_of(spec), config
         self.stack = ExitStack()
-        self._rate_hz = 0
-        self._started_at = now()
 
     def __enter__(self) -> Self:
         try:
@@ -45,21 +53,35 @@ class Session:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stack.__exit__(kind, error, trace)
+    def __exit__(self, *error: object) -> None:
+        self.stack.close()
 
     def connect(self) -> str:
         """Make what is measured ready; return its serial port."""
         raise NotImplementedError
 
-    def settle(self, rate_hz: int) -> str:
-        """Set rate and arithmetic; return the name of the student, or the rate without one."""
-        self._rate_hz, self._started_at = rate_hz, now()
+    def describe(self) -> dict[str, Any]:
+        """Return what is measured; see `kilohear_bench.devices.Device`."""
+        raise NotImplementedError
+
+    def choose(self, rate_hz: int, bundle: Bundle | None) -> Student:
+        """Listen at a rate from now on, by a bundle's student or the firmware's own."""
+        raise NotImplementedError
+
+    def steps(self, student: Student) -> list[Step]:
+        """Return what is measured of a student's work, time and current."""
+        raise NotImplementedError
+
+    def settle(self, rate_hz: int, bundle: Bundle | None) -> Student:
+        """Set rate and arithmetic; return the student that is there.
+
+        Raises
+        ------
+        BundleError
+            Where there is none, or another one than `bundle`'s.
+        ConfigError
+            Where the board's rates aren't this program's.
+        """
         effective_hz = self.board.set_rate(rate_hz).effective_hz
         if effective_hz != rate_of(rate_hz).effective_hz:
             raise ConfigError(
@@ -68,44 +90,72 @@ class Session:
             )
         self.board.use(self.config.arithmetic)
         self.board.line(powered=False)
-        student = self.board.version().student
-        return student.name if student else f"{rate_hz} Hz"
+        there = self.board.version().student
+        if there is None:
+            raise BundleError(
+                f"the board has no student at {rate_hz:,} Hz; flash one: kilohear board flash"
+            )
+        expected = bundle if bundle is not None else bundle_of(there.name, rate_hz)
+        if there.card != expected.card.identity.sha256.hex():
+            raise BundleError(
+                f"the board's student at {rate_hz:,} Hz is {there.name} {there.version}, not "
+                f"{expected.card.name} {expected.card.version} as it is here; flash it: "
+                f"kilohear board flash --bundle {expected.card.name}"
+            )
+        return Student(expected, bundle is not None)
 
     def measurement(
         self,
         name: str,
-        subject: str,
+        student: Student,
         samples: Sequence[float],
         unit: str,
         meter: str | None = None,
         kind: Kind | None = None,
         conditions: dict[str, Any] | None = None,
     ) -> Measurement:
-        """Return a measurement at the rate that is set; by default of this session's kind."""
-        rate = rate_of(self._rate_hz)
+        """Return a measurement of a student; by default of this session's kind and clock."""
         return Measurement(
             name=name,
-            subject=subject,
+            subject=student.name,
             samples=tuple(float(value) for value in samples),
             unit=unit,
             kind=kind or self.kind,
-            device=self.config.device.partition(":")[0],
+            device=self.name,
             meter=meter or self.clock,
             versions=self.versions(),
-            started_at=self._started_at,
+            started_at=now(),
             conditions={
-                "rate_hz": rate.nominal_hz,
-                "effective_hz": rate.effective_hz,
+                "rate_hz": student.rate_hz,
+                "effective_hz": rate_of(student.rate_hz).effective_hz,
                 "arithmetic": self.config.arithmetic,
                 **(conditions or {}),
             },
         )
 
-    def latency(self, subject: str, windows: Sequence[Window]) -> Measurement:
+    def latency(self, student: Student, window: Window) -> Measurement:
         """Return the time from the end of a window's last block of samples to its label."""
-        samples = [(window.done_us - window.end_us) / 1e3 for window in windows]
-        return self.measurement("latency", subject, samples, "ms")
+        return self.measurement("latency", student, [(window.done_us - window.end_us) / 1e3], "ms")
 
     def versions(self) -> dict[str, str]:
         """Return the versions of what takes part."""
         return {"kilohear": kilohear.__version__, "firmware": self.firmware}
+
+
+def trace_of(student: Student, recording: Recording) -> Trace:
+    """Return what a meter recorded, or a model; the voltage only where it was measured."""
+    voltage = {} if recording.voltage_v is None else {"voltage_v": recording.voltage_v}
+    return Trace(
+        name="current",
+        subject=student.name,
+        rate_hz=student.rate_hz,
+        kind=recording.kind,
+        meter=recording.device,
+        columns={
+            "time_s": recording.time_s,
+            "current_ma": recording.current_ma,
+            **voltage,
+            "power_mw": recording.power_mw,
+            "window": recording.pin(GATE_PIN).astype(np.uint8),
+        },
+    )

@@ -3,31 +3,42 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Sequence
-from pathlib import Path
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kilohear.backends.integer import infer
 from kilohear.bundle import Bundle, Kind
 from kilohear.capture import open_source
 from kilohear.capture.synthetic import Scene
 from kilohear.files import sha256_of
-from kilohear_bench.accuracy import Prediction, f1_scores, recalls
+from kilohear_bench.accuracy import Prediction, clip_measurements
 from kilohear_bench.apollo3.cycles import STATED_ERROR
 from kilohear_bench.apollo3.elf import FIRMWARE
 from kilohear_bench.apollo3.machine import Usage
 from kilohear_bench.apollo3.microphone import Clip as Sound
 from kilohear_bench.apollo3.rates import rate_of
 from kilohear_bench.apollo3.reference import answer
-from kilohear_bench.board.session import Session
-from kilohear_bench.board.students import bundle_of, image_of
-from kilohear_bench.clips import Clip
-from kilohear_bench.devices.apollo3 import Window
+from kilohear_bench.board.config import WINDOWS
+from kilohear_bench.board.session import GATE_PIN, WINDOW_IS, Session, trace_of
+from kilohear_bench.board.students import Student, image_of
+from kilohear_bench.board.worth import Play
+from kilohear_bench.devices import Outcome, Step
 from kilohear_bench.devices.apollo3_simulator import Simulator
 from kilohear_bench.measurement import Measurement
-from kilohear_bench.meters.model import CORE_HZ, Load, paper_estimate, physical_estimate
+from kilohear_bench.meters.model import (
+    CORE_HZ,
+    SUPPLY_V,
+    Load,
+    ModelMeter,
+    PaperEstimate,
+    PhysicalEstimate,
+    Segment,
+    paper_estimate,
+    physical_estimate,
+)
 
 STAGES = ("capture", "decimator", "logmel", "fft", "student", "events")
 """In the order of the flow; `logmel` is counted without the `fft` in it."""
@@ -36,98 +47,28 @@ REST = ("board", "main", "protocol")
 """What else runs: waking and sleeping, the loop, saying the answers on the serial line."""
 
 _PER_WINDOW = ("logmel", "fft", "student", "events")
-_FEATURES_OF = 20  # clips: the serial line takes a second for a map
 _BLOCKS = 156  # of 32 ms: five seconds of the paper's workload
 _COUNTER = "Unicorn"
 _CYCLES = f"Unicorn, cycles by class of instruction, within {STATED_ERROR:.0%}"
+_TRACE_HZ = 1_000.0
+_WINDOW_PAD, _WORK_PAD = 5, 6  # bench/apollo3/PROTOCOL.md
+_SCENE_S = 5.2  # for a window of 5 s that the board, 2.3% slow, takes 5.12 s for
 
 
 class Simulated(Session):
-    """The simulated board."""
+    """The simulated board; each count begins at its power-on, so that none depends on another."""
 
     kind: Kind = "simulated"
     clock = "virtual time"
 
     def connect(self) -> str:
         """Switch the simulator on."""
-        self.simulator = self.stack.enter_context(Simulator())
+        self.simulator = self.stack.enter_context(Simulator(paced=False))
+        self._listens: Student | None = None
         return self.simulator.port
 
-    def choose(self, rate_hz: int, bundle: Bundle | None) -> str:
-        """Listen at a rate from now on, by a bundle's student or the firmware's own."""
-        self._flash(bundle)
-        return self.settle(rate_hz)
-
-    def work(self, rate_hz: int, subject: str) -> list[Measurement]:
-        """Count windows of a scene one by one, then the paper's workload; model the current."""
-        scene = np.concatenate(list(Scene(5.2 * self.config.windows).blocks()))
-        windows, usages = [], []
-        for part in np.array_split(scene, self.config.windows):
-            self._hear(Sound(part, 16_000))
-            before = self.simulator.usage()
-            windows += self.board.run_windows(1)
-            usages.append(self.simulator.usage() - before)
-        counted = self._counts(subject, windows, usages)
-        return [
-            *counted,
-            *self._paper_workload(subject, Sound(scene, 16_000)),
-            self.latency(subject, windows),
-            *self._currents(rate_hz, subject, counted),
-        ]
-
-    def worth(
-        self, rate_hz: int, bundle: Bundle, unseen: Sequence[Clip], clips: Sequence[Clip]
-    ) -> list[Measurement]:
-        """Play clips that a student never saw, and others of `clips` to the firmware's own.
-
-        The first are scored. Of all, label and logits are compared with the reference's.
-        """
-        dataset = self.config.dataset or ""
-        unseen = unseen[: self.config.clips]
-        self._flash(bundle)
-        self.settle(rate_hz)
-        scored, labels, logits = self._play(bundle, unseen)
-
-        self._flash(None)
-        own = self.settle(rate_hz)
-        rest = [clip for clip in clips if clip not in unseen]
-        wanted = max(0, self.config.clips - len(unseen))
-        rest = rest[:: max(1, len(rest) // max(1, wanted))][:wanted]  # of every class and fold
-        _, more_labels, more_logits = self._play(bundle_of(own, rate_hz), rest)
-
-        name = bundle.card.name
-        folds = ", ".join(str(fold) for fold in sorted({clip.fold for clip in unseen}))
-        common = {"dataset": Path(dataset).stem}
-        heard = {
-            "note": f"{len(scored)} clips of fold {folds}, kept from training",
-            "card": bundle.card.identity.sha256.hex(),
-            "clips_true_predicted": {p.clip: [p.true, p.predicted] for p in scored},
-        }
-        clips_of = {"clips_by_student": {name: len(unseen), own: len(rest)}}
-        meter = "labels of the data set"
-        made = []
-        for metric, score in (("macro_accuracy", recalls), ("macro_f1", f1_scores)):
-            values = score(scored)
-            conditions = {**common, "classes": list(values), **heard}
-            made.append(
-                self.measurement(
-                    metric, name, tuple(values.values()), "fraction", meter, conditions=conditions
-                )
-            )
-        for what, values, meter in (
-            ("label", labels + more_labels, "reference in Python from the clip on"),
-            ("logit", logits + more_logits, "reference in Python from the board's features on"),
-        ):
-            made.append(
-                self.measurement(
-                    f"{what}_agreement", name, values, "fraction", meter,
-                    conditions={**common, **clips_of},
-                )
-            )  # fmt: skip
-        return made
-
     def describe(self) -> dict[str, Any]:
-        """Return what was simulated."""
+        """Return what is simulated."""
         return {
             "board": "Apollo3 Blue, Cortex-M4F at 48 MHz, simulated",
             "firmware": self.firmware,
@@ -138,104 +79,194 @@ class Simulated(Session):
         """Return the versions of what takes part."""
         return super().versions() | {"unicorn": importlib.metadata.version("unicorn")}
 
-    def _flash(self, bundle: Bundle | None) -> None:
-        self.simulator.write_user_slot(image_of(bundle).to_bytes() if bundle else None)
-        self.board.reopen()
+    def choose(self, rate_hz: int, bundle: Bundle | None) -> Student:
+        """Switch the board on, a bundle's student or none in its user slot, at a rate."""
+        self.simulator.power_cycle(image_of(bundle).to_bytes() if bundle else None)
+        self.board.take_greeting()
+        self._listens = self.settle(rate_hz, bundle)
+        return self._listens
 
-    def _hear(self, sound: Sound) -> None:
+    def steps(self, student: Student) -> list[Step]:
+        """Return windows of a scene, counted one by one, and the paper's workload."""
+        return [
+            *(
+                Step(f"{student.rate_hz} Hz/window {i}", partial(self._window, student, i))
+                for i in range(self.config.windows or WINDOWS)
+            ),
+            Step(f"{student.rate_hz} Hz/paper", partial(self._paper, student)),
+        ]
+
+    def hear(self, play: Play) -> Outcome:
+        """Play a clip; compare the answer with the reference's, and with the truth if scored.
+
+        The label with that of the whole reference, whose log-mel is float64; the logits, bit for
+        bit, with those of its student on the board's own features.
+        """
+        student, clip = play.student, play.clip
+        if student != self._listens:
+            self._choose(student)
+        image = student.image
+        source = open_source(clip.path)
+        sound = Sound(np.concatenate(list(source.blocks())), source.rate_hz)
+        self._play(sound)
+        (window,) = self.board.run_windows(1)
+        correct, agreed = clip_measurements(
+            self.measurement("clip", student, [0.0], "", conditions=play.conditions),
+            [Prediction(clip.name, clip.label, window.label)],
+            [answer(sound, image).label],
+        )
+        made = [correct, agreed] if play.scored else [agreed]
+        if play.logits:
+            features = self.board.features().reshape(image.frames, image.bands)
+            equal = window.logits == tuple(infer(image, features).tolist())
+            meter = "reference in Python from the board's features on"
+            conditions = {"dataset": play.conditions["dataset"]}
+            made.append(
+                self.measurement(
+                    "logit_agreement", student, [equal], "fraction", meter, conditions=conditions
+                )
+            )
+        return Outcome(made)
+
+    def _choose(self, student: Student) -> None:
+        self.choose(student.rate_hz, student.bundle if student.flashed else None)
+
+    def _play(self, sound: Sound) -> None:
         self.simulator.microphone.clear()
         self.simulator.microphone.queue(sound.samples, sound.rate_hz)
 
-    def _play(
-        self, bundle: Bundle, clips: Sequence[Clip]
-    ) -> tuple[list[Prediction], list[float], list[float]]:
-        """Return predictions, and for each clip what agrees with the reference in Python.
+    @cached_property
+    def _scene(self) -> list[NDArray[np.float32]]:
+        """A part of a scene for each window, float32 (samples,) at 16 kHz."""
+        windows = self.config.windows or WINDOWS
+        return np.array_split(np.concatenate(list(Scene(_SCENE_S * windows).blocks())), windows)
 
-        The label with that of the whole reference, whose log-mel is float64; of the first clips
-        the logits, bit for bit, with those of its student on the board's own features.
-        """
-        image = image_of(bundle)
-        predictions, labels, logits = [], [], []
-        for clip in clips:
-            source = open_source(clip.path)
-            sound = Sound(np.concatenate(list(source.blocks())), source.rate_hz)
-            self._hear(sound)
-            (window,) = self.board.run_windows(1)
-            expected = answer(sound, image)
-            predictions.append(Prediction(clip.path.name, clip.label, window.label))
-            labels.append(float(window.label == expected.label))
-            if len(logits) < _FEATURES_OF:
-                features = self.board.features().reshape(image.frames, image.bands)
-                logits.append(float(window.logits == tuple(infer(image, features).tolist())))
-        return predictions, labels, logits
+    def _window(self, student: Student, i: int) -> Outcome:
+        """Count a window; model what it draws."""
+        self._choose(student)
+        self._play(Sound(self._scene[i], 16_000))
+        before = self.simulator.usage()
+        (window,) = self.board.run_windows(1)
+        self.simulator.settle()
+        usage = self.simulator.usage() - before
+        counted = self._counts(student, usage)
+        load = _load(student, {m.name: m.mean for m in counted})
+        meter = ModelMeter("physical", _TRACE_HZ, SUPPLY_V, GATE_PIN)
+        meter.start()
+        meter.play(load, self._segments(before.elapsed_s, usage.elapsed_s))
+        return Outcome(
+            [*counted, self.latency(student, window), *self._modelled(student, load)],
+            [trace_of(student, meter.stop())],
+        )
 
-    def _counts(
-        self, subject: str, windows: list[Window], usages: list[Usage]
-    ) -> list[Measurement]:
+    def _segments(self, start_s: float, duration_s: float) -> list[Segment]:
+        """Return when the core worked and the student ran, by the board's pins."""
+        segments, at_s, high = [], 0.0, {_WINDOW_PAD: False, _WORK_PAD: False}
+        edges = [(edge.time_s - start_s, edge) for edge in self.simulator.edges()]
+        for time_s, edge in (*((t, e) for t, e in edges if t >= 0), (duration_s, None)):
+            stage = "work" if any(high.values()) else None
+            segments.append(Segment(_seconds(time_s - at_s), stage, high[_WINDOW_PAD]))
+            at_s = time_s
+            if edge is not None:
+                high[edge.pin] = edge.level
+        return segments
+
+    def _counts(self, student: Student, usage: Usage) -> list[Measurement]:
         """Per second of sound: what windows take by their length, the rest by the time captured."""
-        student = self.board.version().student
-        assert student is not None  # it has just listened
-        window_s = student.samples / rate_of(student.rate_hz).effective_hz
-        captured_s = [sum(usage.pdm_s.values()) for usage in usages]
-        made = []
-        awake_cycles = np.zeros(len(usages))
+        captured_s = _seconds(sum(usage.pdm_s.values()))
+        made, awake_cycles = [], 0.0
         for stage in (*STAGES, *REST):
-            over_s = [window_s] * len(usages) if stage in _PER_WINDOW else captured_s
-            counts = [usage.stages[stage] for usage in usages]
-            instructions = [c.instructions / s for c, s in zip(counts, over_s, strict=True)]
-            cycles = [c.cycles / s for c, s in zip(counts, over_s, strict=True)]
-            awake_cycles += cycles
+            over_s = _window_s(student) if stage in _PER_WINDOW else captured_s
+            count = usage.stages[stage]
+            awake_cycles += count.cycles / over_s
             made += [
-                self.measurement(f"instructions_{stage}", subject, instructions, "1/s", _COUNTER),
-                self.measurement(f"cycles_{stage}", subject, cycles, "1/s", _CYCLES),
+                self.measurement(name, student, [value / over_s], "1/s", meter)
+                for name, value, meter in (
+                    (f"instructions_{stage}", count.instructions, _COUNTER),
+                    (f"cycles_{stage}", count.cycles, _CYCLES),
+                )
             ]
-        pairs = list(zip(usages, captured_s, strict=True))
+        for name, value, unit in (
+            ("duty_cycle", awake_cycles / CORE_HZ, "fraction"),
+            ("wakes", usage.deep_sleeps / captured_s, "1/s"),
+            ("uart_share", _seconds(usage.uart_s) / captured_s, "fraction"),
+        ):
+            made.append(self.measurement(name, student, [value], unit))
+        return made
+
+    def _modelled(self, student: Student, load: Load) -> list[Measurement]:
+        """Return what a window draws; linear in its counts, so that means of windows are means."""
+        estimate, window_s = physical_estimate(load, SUPPLY_V), _window_s(student)
+        power_mw = estimate.current_ma * SUPPLY_V
+        conditions = {"supply_v": SUPPLY_V, "window_is": WINDOW_IS}
         return [
-            *made,
-            self.measurement("duty_cycle", subject, (awake_cycles / CORE_HZ).tolist(), "fraction"),
-            self.measurement("wakes", subject, [u.deep_sleeps / s for u, s in pairs], "1/s"),
-            self.measurement("uart_share", subject, [u.uart_s / s for u, s in pairs], "fraction"),
+            self._current("physical", student, estimate),
+            *(
+                self.measurement(
+                    name, student, [value], unit, _model("physical"), "modelled", conditions
+                )
+                for name, value, unit in (
+                    ("window_energy", power_mw * window_s, "mJ"),
+                    ("window_power", power_mw, "mW"),
+                    ("window_time", window_s, "s"),
+                )
+            ),
         ]
 
-    def _paper_workload(self, subject: str, sound: Sound) -> list[Measurement]:
-        """Count an FFT for each block of 32 ms: what the paper's board did."""
-        self._hear(sound)
+    def _paper(self, student: Student) -> Outcome:
+        """Count an FFT for each block of 32 ms: what the paper's board did; give its current."""
+        self._choose(student)
+        self._play(Sound(self._scene[0], 16_000))
         before = self.simulator.usage()
         fft = self.board.fft(_BLOCKS)
+        self.simulator.settle()
         usage = self.simulator.usage() - before
         conditions = {"points": fft.points, "blocks": fft.blocks}
         stages = ("capture", "decimator", "fft", "board")
-        cycles = sum(usage.stages[stage].cycles for stage in stages) / sum(usage.pdm_s.values())
+        captured_s = _seconds(sum(usage.pdm_s.values()))
+        cycles = sum(usage.stages[stage].cycles for stage in stages) / captured_s
         instructions = usage.stages["fft"].instructions / (fft.blocks * 0.032)
-        return [
-            self.measurement(
-                "cycles_paper_workload", subject, [cycles], "1/s", _CYCLES, conditions=conditions
-            ),
-            self.measurement(
-                "instructions_paper_fft", subject, [instructions], "1/s", _COUNTER,
-                conditions=conditions,
-            ),
-        ]  # fmt: skip
-
-    def _currents(
-        self, rate_hz: int, subject: str, counted: Sequence[Measurement]
-    ) -> list[Measurement]:
-        rate, mean = rate_of(rate_hz), {m.name: m.mean for m in counted}
-        load = Load(
-            rate_hz=rate_hz,
-            effective_hz=rate.effective_hz,
-            pdm_clock_hz=rate.clock_hz,
-            cycles_per_s={stage: mean[f"cycles_{stage}"] for stage in (*STAGES, *REST)},
-            kind="simulated",
-            wakes_per_s=mean["wakes"],
-            uart_share=mean["uart_share"],
-        )
-        physical, paper = physical_estimate(load), paper_estimate(rate_hz)
-        return [
-            self.measurement(
-                f"current_{profile}", subject, [estimate.current_ma], "mA",
-                f"energy model, profile {profile}", "modelled",
-                {"low_ma": estimate.low_ma, "high_ma": estimate.high_ma},
+        made = [
+            self.measurement(name, student, [value], "1/s", meter, conditions=conditions)
+            for name, value, meter in (
+                ("cycles_paper_workload", cycles, _CYCLES),
+                ("instructions_paper_fft", instructions, _COUNTER),
             )
-            for profile, estimate in (("physical", physical), ("paper", paper))
-        ]  # fmt: skip
+        ]
+        return Outcome([*made, self._current("paper", student, paper_estimate(student.rate_hz))])
+
+    def _current(
+        self, profile: str, student: Student, estimate: PhysicalEstimate | PaperEstimate
+    ) -> Measurement:
+        interval = {"low_ma": estimate.low_ma, "high_ma": estimate.high_ma}
+        return self.measurement(
+            f"current_{profile}", student, [estimate.current_ma], "mA", _model(profile),
+            "modelled", interval,
+        )  # fmt: skip
+
+
+def _load(student: Student, counted: dict[str, float]) -> Load:
+    rate = rate_of(student.rate_hz)
+    return Load(
+        rate_hz=student.rate_hz,
+        effective_hz=rate.effective_hz,
+        pdm_clock_hz=rate.clock_hz,
+        cycles_per_s={stage: counted[f"cycles_{stage}"] for stage in (*STAGES, *REST)},
+        kind="simulated",
+        wakes_per_s=counted["wakes"],
+        uart_share=counted["uart_share"],
+    )
+
+
+def _model(profile: str) -> str:
+    return f"energy model, profile {profile}"
+
+
+def _window_s(student: Student) -> float:
+    """Return the time that a window's samples take, s."""
+    return student.image.samples / rate_of(student.rate_hz).effective_hz
+
+
+def _seconds(difference: float) -> float:
+    """Return a difference of times without the float's last digits, which tell how late it was."""
+    return round(difference, 9)

@@ -2,17 +2,67 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
 from kilohear.bundle import Bundle, shipped
 from kilohear.errors import BundleError, DataError
 from kilohear.student_image import StudentImage
-from kilohear_bench.accuracy import unseen_clips
+from kilohear_bench.accuracy import expected_score, unseen_clips
 from kilohear_bench.clips import Clip
+from kilohear_bench.subject import Subject
 
 STUDENTS = Path(__file__).parents[1] / "apollo3" / "students"
 """Bundles for the board alone: rates that ship nowhere else, and students that kept a fold."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Student:
+    """A student that the board listens by.
+
+    Attributes
+    ----------
+    bundle
+        Its bundle.
+    flashed
+        Whether it was flashed into the user slot; elsewhere it is the firmware's own.
+    """
+
+    bundle: Bundle
+    flashed: bool
+
+    @property
+    def subject(self) -> Subject:
+        """What results call it."""
+        return Subject(self.bundle, self.bundle.export("c", "int8"))
+
+    @property
+    def name(self) -> str:
+        """Bundle, runtime and precision."""
+        return self.subject.name
+
+    @property
+    def rate_hz(self) -> int:
+        """Nominal."""
+        return self.bundle.card.rate_hz
+
+    @property
+    def image(self) -> StudentImage:
+        """What the board runs."""
+        return image_of(self.bundle)
+
+    def promised(self, dataset: str) -> float | None:
+        """Return the macro accuracy that its card promises on clips that it never saw; or None.
+
+        A student for the board has no score of its own: the one holds that its weights had
+        before they were made integers, which the exporter lets lose little.
+        """
+        scores = self.bundle.card.scores
+        method = next((score for score in scores if score.metric == "macro_accuracy"), None)
+        subject = self.subject
+        export = dataclasses.replace(subject.export, score=subject.export.score or method)
+        return expected_score(Subject(self.bundle, export), dataset)
 
 
 def board_students() -> dict[str, Path]:

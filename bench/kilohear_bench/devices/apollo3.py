@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kilohear import extras
 from kilohear.errors import KilohearError
+from kilohear_bench.devices import DeviceLost
 
 NAME = "kilohear-apollo3"
 PROTOCOL = "kilohear board 1"
@@ -47,7 +48,7 @@ class BoardError(KilohearError):
     """The board, its link or its answer isn't as it should be."""
 
 
-class LinkLost(BoardError):  # noqa: N818
+class LinkLost(BoardError, DeviceLost):  # noqa: N818
     """The serial port is gone or the board is silent."""
 
 
@@ -402,6 +403,17 @@ class Board:
         for command, value in settings.items():
             self._set(command, value)
 
+    def take_greeting(self) -> None:
+        """Wait for the greeting of a board that was reset and was sent nothing since.
+
+        Its settings are the defaults. Where the reset isn't known of, `reopen`.
+        """
+        while (line := self._raw_line(self.timeout_s)) is not None:
+            if line.endswith("m-init-done"):
+                self._greeting()
+                return
+        raise LinkLost(f"the board at {self.port} was reset and doesn't greet; open it again")
+
     # Commands of MLPerf Tiny.
 
     def name(self) -> str:
@@ -692,7 +704,14 @@ class Board:
 
     def _check_firmware(self) -> None:
         try:
-            name, protocol = self.name(), self.profile()[0]
+            try:
+                name = self.name()
+            except BoardRefused as error:
+                if error.cause != "uart":
+                    raise
+                self._synchronise()  # bytes were lost before this program came
+                name = self.name()
+            protocol = self.profile()[0]
         except BoardRefused as error:
             raise WrongFirmware(f"what is at {self.port} isn't this firmware: {error}") from None
         if name != NAME or protocol != PROTOCOL:

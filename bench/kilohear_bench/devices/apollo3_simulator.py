@@ -2,7 +2,7 @@
 
 Everything that it says is *simulated*. While the firmware works or streams, virtual time runs as
 fast as the computer allows; while it waits for a command, virtual time keeps the pace of the
-clock on the wall.
+clock on the wall, or stands still.
 """
 
 from __future__ import annotations
@@ -41,6 +41,9 @@ class Simulator:
         Path of an ELF, or an image; the one that ships where None.
     microphone
         What the board hears; silence where None.
+    paced
+        Whether virtual time passes while the board waits for a command. Where it doesn't, the same
+        commands after `power_cycle` take the same instructions at the same times, run for run.
     options
         Further arguments of `Machine`: `cost`, `core_hz`, `user_slot`, `native`.
 
@@ -51,12 +54,15 @@ class Simulator:
         self,
         firmware: Path | str | Image | None = None,
         microphone: Microphone | None = None,
+        *,
+        paced: bool = True,
         **options: Any,
     ) -> None:
         self.microphone = microphone or Microphone()
         self.failure: BaseException | None = None
         """Why the simulation ended by itself; the serial port is closed then, as by a lost link."""
         self._image = firmware if isinstance(firmware, Image) else load_image(firmware)
+        self._paced = paced
         self._options = options
         self._unsent = bytearray()
         self._requests: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -129,6 +135,23 @@ class Simulator:
     def reset(self, cause: str = "pin") -> None:
         """Reset the board in the middle of whatever it does; see `Machine.reset`."""
         self._call(lambda: self._machine.reset(cause))
+
+    def power_cycle(self, student: bytes | None) -> None:
+        """Switch the board off and on, a student or none in its user slot.
+
+        It has greeted and waits for a command.
+        """
+
+        def cycle() -> None:
+            self._machine.write_user_slot(student)
+            self._machine.reset("power-on")
+            self._machine.run(stop_when_waiting=True)
+
+        self._call(cycle)
+
+    def settle(self) -> None:
+        """Let the board end what is under way, until it waits for a command."""
+        self._call(lambda: self._machine.run(stop_when_waiting=True))
 
     def write_user_slot(self, student: bytes | None) -> None:
         """Flash a student into the user slot, None erases it; the board is reset."""
@@ -221,10 +244,10 @@ class Simulator:
             machine.run(machine.time_s + SLICE_S, stop_when_waiting=True)
 
     def _idle(self) -> None:
-        """Wait for the host; virtual time goes on with the clock on the wall."""
+        """Wait for the host; paced, virtual time goes on with the clock on the wall."""
         began = time.monotonic()
         self._exchange(SLICE_S)
-        if not self._machine.uart.line:
+        if self._paced and not self._machine.uart.line:
             self._machine.run(self._machine.time_s + time.monotonic() - began)
 
     def _exchange(self, timeout_s: float) -> None:

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.bench.devices.conftest import microphone
 
 from kilohear_bench.apollo3.block import SimulatorError
 from kilohear_bench.devices.apollo3 import Board
@@ -37,6 +38,25 @@ def test_a_waiting_board_keeps_the_walls_pace(simulator: Simulator) -> None:
     time.sleep(0.5)
     passed, wall = simulator.usage().elapsed_s - before, time.monotonic() - began
     assert 0.2 < passed <= wall + 0.2
+
+
+def test_unpaced_the_same_commands_take_the_same_whatever_was_before(board_image: None) -> None:
+    used = []
+    simulator = Simulator(microphone=microphone(), paced=False)
+    with simulator, Board(simulator.start()) as board:
+        for before in ("help", "rate 16000", ""):
+            board.command(before)
+            time.sleep(0.05)  # no virtual time passes
+            simulator.power_cycle(None)
+            board.take_greeting()
+            assert board.rate().nominal_hz == 1_000  # the settings are the defaults again
+            began = simulator.usage()
+            board.fft(2)
+            assert board.timestamp_us() > 0
+            simulator.settle()
+            used.append(simulator.usage() - began)
+    assert used[0].stages == used[1].stages == used[2].stages
+    assert used[0].elapsed_s == pytest.approx(used[2].elapsed_s, abs=1e-9)
 
 
 def test_a_sleeping_board_does_not(simulator: Simulator) -> None:

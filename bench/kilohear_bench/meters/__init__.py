@@ -136,10 +136,10 @@ class Window:
     ----------
     start_s, duration_s
         Since the recording's start, s.
-    current_ma
-        Mean, mA.
+    current_ma, power_mw
+        Means over the samples, mA and mW.
     energy_uj
-        Energy taken from the supply, uJ.
+        Energy taken from the supply, uJ, by the time base.
     samples
         How many it was computed from.
     """
@@ -147,8 +147,25 @@ class Window:
     start_s: float
     duration_s: float
     current_ma: float
+    power_mw: float
     energy_uj: float
     samples: int
+
+    def __add__(self, following: Window) -> Window:
+        """Return both as one; `following` begins where this one ends."""
+        samples = self.samples + following.samples
+
+        def mean(here: float, there: float) -> float:
+            return (here * self.samples + there * following.samples) / samples
+
+        return Window(
+            start_s=self.start_s,
+            duration_s=self.duration_s + following.duration_s,
+            current_ma=mean(self.current_ma, following.current_ma),
+            power_mw=mean(self.power_mw, following.power_mw),
+            energy_uj=self.energy_uj + following.energy_uj,
+            samples=samples,
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -223,6 +240,7 @@ def _window(recording: Recording, time_s: NDArray[np.float64], first: int, last:
         start_s=float(time_s[first]),
         duration_s=duration,
         current_ma=float(np.mean(recording.current_ma[first:last])),
+        power_mw=float(np.mean(power)),
         energy_uj=1e3 * energy,
         samples=last - first,
     )

@@ -29,6 +29,8 @@ BATTERY_MAH = 300.0
 """The paper's battery, Table 3."""
 CORE_HZ = 48e6
 """Apollo3's clock without burst."""
+SUPPLY_V = 3.3
+"""Of the board."""
 DRAWS = 10_000
 PUBLISHED = Path(__file__).with_name("published.json")
 
@@ -462,7 +464,7 @@ PARTS = ("arithmetic", "wake-ups", "sleep", "clock", "pdm", "microphone", "uart"
 """The parts of the current, in the order in which they are drawn."""
 
 
-def parts_ua(load: Load, values: Values, supply_v: float = 3.3) -> dict[str, Any]:
+def parts_ua(load: Load, values: Values, supply_v: float = SUPPLY_V) -> dict[str, Any]:
     """Return the mean current by part, uA; arrays where `values` are arrays.
 
     `arithmetic` is the core running the stages; `clock` is what the oscillator draws while PDM
@@ -524,7 +526,7 @@ class PhysicalEstimate:
         return battery_hours(self.high_ma), battery_hours(self.low_ma)
 
 
-def physical_estimate(load: Load, supply_v: float = 3.3) -> PhysicalEstimate:
+def physical_estimate(load: Load, supply_v: float = SUPPLY_V) -> PhysicalEstimate:
     """Return the physical profile's current for a load with its Monte-Carlo interval."""
     values = typical()
     parts = {name: float(ua) for name, ua in parts_ua(load, values, supply_v).items()}
@@ -586,7 +588,7 @@ class ModelMeter(Context):
         self,
         profile: Profile = "physical",
         rate_hz: float = 10_000.0,
-        supply_v: float = 3.3,
+        supply_v: float = SUPPLY_V,
         gate_pin: int = 0,
     ) -> None:
         if profile not in ("paper", "physical"):

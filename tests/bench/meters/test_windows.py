@@ -49,6 +49,17 @@ def test_windows_have_their_current_and_energy():
     assert gated().edges(3)[0] == (pytest.approx(0.010), True)
 
 
+def test_two_that_follow_each_other_are_one():
+    cut = windows_of(gated(), 3)
+    whole = cut.idle[0] + cut.active[1]
+    assert whole.start_s == pytest.approx(0.030)
+    assert whole.duration_s == pytest.approx(0.040)
+    assert whole.samples == 40
+    assert whole.current_ma == pytest.approx((10 * 1.0 + 30 * 2.0) / 40)
+    assert whole.power_mw == pytest.approx(3.0 * whole.current_ma)
+    assert whole.energy_uj == pytest.approx(1e3 * whole.power_mw * whole.duration_s)
+
+
 def test_the_measured_voltage_is_used_where_there_is_one():
     measured = dataclasses.replace(gated(), voltage_v=np.full(80, 1.5))
     assert windows_of(measured, 3).active[0].energy_uj == pytest.approx(120)

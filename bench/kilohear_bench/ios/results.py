@@ -1,0 +1,116 @@
+"""What the app leaves on an iPhone: a file a step, which a run's store keeps, with a head."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from kilohear.config import from_dict, read_json
+from kilohear.errors import DataError
+from kilohear_bench.measurement import Measurement
+from kilohear_bench.result import PROTOCOL
+from kilohear_bench.store import Kept
+from kilohear_bench.subject import Tested
+
+KINDS = ("measured", "modelled")
+"""What an app on a phone can say."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Head:
+    """What a result file says first.
+
+    Attributes
+    ----------
+    protocol
+        See `kilohear_bench.result.PROTOCOL`.
+    app
+        Its version.
+    card_sha256
+        Of the bundle that was measured.
+    model
+        Of the phone, `ProductType`: iPhone14,5 say.
+    """
+
+    protocol: int
+    app: str
+    card_sha256: str
+    model: str
+
+
+@dataclasses.dataclass(frozen=True)
+class ResultFile:
+    """One file, `{"head": ..., "kept": ...}`: `kept` is a line of a run's `steps.jsonl`."""
+
+    head: Head
+    kept: Kept
+
+
+def read_result(path: Path) -> ResultFile:
+    """Read a file, and verify that it is of this protocol and says what a phone can say.
+
+    Raises
+    ------
+    DataError
+        Where it is of another protocol, naming both, holds nothing, another kind or traces.
+    ConfigError
+        Where it isn't such a file, naming the key.
+    """
+    # The protocol goes first: another one's file may hold other keys.
+    data = read_json(path)
+    head = data.get("head") if isinstance(data, dict) else None
+    protocol = head.get("protocol") if isinstance(head, dict) else None
+    if protocol != PROTOCOL:
+        raise DataError(
+            f"{path.name}: the app measured by protocol {protocol}, this bench by {PROTOCOL}; "
+            "bring the app and kilohear to one version and press Profile again"
+        )
+    result = from_dict(ResultFile, data, path.name)
+    if not result.kept.measurements or result.kept.traces:
+        raise DataError(
+            f"{path.name}: step {result.kept.step!r} holds {len(result.kept.measurements)} "
+            f"measurements and {len(result.kept.traces)} traces; an app's result has measurements "
+            "and no traces: press Profile again"
+        )
+    for measurement in result.kept.measurements:
+        if measurement.kind not in KINDS:
+            raise DataError(
+                f"{path.name}: {measurement.name} of {measurement.subject} is "
+                f"{measurement.kind!r}, which an app on a phone can't be; remove the file"
+            )
+    return result
+
+
+def labelled(
+    result: ResultFile, subjects: Sequence[Tested], device: str
+) -> tuple[Measurement, ...]:
+    """Return a result's measurements as a run's, of `device`.
+
+    Raises
+    ------
+    DataError
+        Where one is of a subject that the bundle doesn't hold, or at another rate.
+    """
+    known = {tested.name: tested for tested in subjects}
+    for measurement in result.kept.measurements:
+        tested = known.get(measurement.subject)
+        if tested is None:
+            raise DataError(
+                f"step {result.kept.step!r}: {measurement.subject} is none of the bundle's files "
+                f"({', '.join(known)}); press Profile again with this bundle"
+            )
+        if measurement.conditions.get("rate_hz") != tested.rate_hz:
+            raise DataError(
+                f"step {result.kept.step!r}: {measurement.name} of {measurement.subject} says "
+                f"{measurement.conditions.get('rate_hz')} Hz, its card {tested.rate_hz} Hz; press "
+                "Profile again"
+            )
+    return tuple(
+        dataclasses.replace(
+            measurement,
+            device=device,
+            versions={**measurement.versions, "kilohear app": result.head.app},
+        )
+        for measurement in result.kept.measurements
+    )

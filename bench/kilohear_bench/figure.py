@@ -9,7 +9,8 @@ from typing import Any
 
 from kilohear import extras
 from kilohear.files import replacing
-from kilohear_bench.run import Run
+from kilohear_bench.machine import HOST
+from kilohear_bench.result import Run
 from kilohear_bench.subject import Tested
 
 INK, MUTED, GRID = "#1f2933", "#66727f", "#e4e8ec"
@@ -21,21 +22,25 @@ _Point = tuple[Tested, float, float, float]
 """A subject with its latency in ms, its accuracy and that accuracy's standard deviation."""
 
 
-def draw_accuracy_latency(run: Run, path: Path) -> None:
-    """Draw a panel a data set and write it as PNG, atomically."""
+def draw_accuracy_latency(run: Run, path: Path) -> bool:
+    """Draw the host's students, a panel a data set, and write it as PNG, atomically.
+
+    Returns
+    -------
+    Whether there was something to draw: without a student that has both numbers nothing is.
+    """
+    panels = _panels(run.of(HOST))
+    if not panels:
+        return False
     extras.load("matplotlib")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    panels = _panels(run)
     figure = Figure(figsize=(max(6.4, 4.8 * len(panels)), 4.7), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(1, max(1, len(panels)), squeeze=False)[0]
-    for axis, (dataset, points) in zip(axes, panels.items(), strict=False):
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axis, (dataset, points) in zip(axes, panels.items(), strict=True):
         _draw_panel(axis, dataset, points)
-    if not panels:
-        axes[0].text(0.5, 0.5, "no accuracy was measured", ha="center", color=MUTED)
-        axes[0].set_axis_off()
     handles: dict[str, Any] = {}
     for axis in axes:
         own, labels = axis.get_legend_handles_labels()
@@ -48,18 +53,18 @@ def draw_accuracy_latency(run: Run, path: Path) -> None:
         fontweight="bold",
         color=INK,
     )
-    if handles:
-        figure.legend(
-            handles.values(),
-            handles,
-            loc="outside lower center",
-            ncols=4 if len(panels) > 1 else 2,
-            frameon=False,
-            fontsize=9,
-            labelcolor=INK,
-        )
+    figure.legend(
+        handles.values(),
+        handles,
+        loc="outside lower center",
+        ncols=4 if len(panels) > 1 else 2,
+        frameon=False,
+        fontsize=9,
+        labelcolor=INK,
+    )
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=160, facecolor="white")
+    return True
 
 
 def _panels(run: Run) -> dict[str, list[_Point]]:

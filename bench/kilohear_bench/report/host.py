@@ -1,21 +1,15 @@
-"""The report: one new folder a run with `run.json`, `report.md` and `accuracy_latency.png`."""
+"""The host's table: what its students are worth and what they cost, a row a file."""
 
 from __future__ import annotations
 
-import datetime
-import os
-import shutil
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kilohear.config import save_json
-from kilohear.errors import KilohearError
+from kilohear_bench.accuracy import METRICS
 from kilohear_bench.latency import real_time_factor
+from kilohear_bench.machine import HOST
 from kilohear_bench.measurement import Measurement
-from kilohear_bench.run import METRICS, Run
+from kilohear_bench.report.plain import markdown_table
+from kilohear_bench.result import Run
 from kilohear_bench.subject import Tested
 
 if TYPE_CHECKING:
@@ -37,54 +31,10 @@ COLUMNS = (
 _ABSENT = "not measured"
 
 
-def default_folder(kind: str = "bench") -> Path:
-    """Return a new run's folder, named by the time in UTC."""
-    stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
-    return Path("runs") / f"{kind}-{stamp}"
-
-
-@contextmanager
-def new_folder(folder: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `folder`; on success it becomes `folder`, else it goes.
-
-    Enter before measuring: what can't be written is then known at once.
-
-    Raises
-    ------
-    KilohearError
-        Where `folder` exists or can't be made.
-    """
-    _refuse_existing(folder)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        made = tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".tmp")
-    except OSError as error:
-        raise KilohearError(
-            f"{folder.parent}: can't write here ({error.strerror}); choose another --out"
-        ) from None
-    temporary = Path(made)
-    try:
-        yield temporary
-        temporary.chmod(0o755)
-        _refuse_existing(folder)
-        os.rename(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def write_report(run: Run, folder: Path) -> None:
-    """Write the run's files into `folder`."""
-    from kilohear.files import write_text
-    from kilohear_bench.figure import draw_accuracy_latency
-
-    save_json(run, folder / "run.json")
-    draw_accuracy_latency(run, folder / "accuracy_latency.png")
-    write_text(folder / "report.md", markdown(run))
-
-
 def rows(run: Run) -> list[tuple[str, ...]]:
     """Return the table's cells, a row a subject, in the order of COLUMNS."""
-    return [_row(run, subject) for subject in run.subjects]
+    host = run.of(HOST)
+    return [_row(host, subject) for subject in host.subjects]
 
 
 def markdown(run: Run) -> str:
@@ -106,17 +56,14 @@ def markdown(run: Run) -> str:
     return "\n".join(lines)
 
 
-def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]], texts: int) -> list[str]:
-    """Return a table's lines; the first `texts` columns stand left, numbers right."""
-    sides = ["---"] * texts + ["---:"] * (len(columns) - texts)
-    return [_line(columns), _line(sides), *map(_line, rows)]
-
-
 def notes(run: Run) -> list[str]:
     """Return what must be known to read the table: kinds, conditions, origins."""
+    run = run.of(HOST)
+    counts = {len(m.samples) for m in run.measurements if m.name == "latency"}
+    windows = ", ".join(map(str, sorted(counts)))
     said = [
         f"Latency in ms ({_kinds(run, 'latency')}): one window of waveform to probabilities, "
-        f"median and 95th percentile of {run.configuration.windows} windows, subjects in turns.",
+        f"median and 95th percentile of {windows} windows, subjects in turns.",
         "Real-time factor: seconds of sound classified per second of computing, window / median "
         f"latency (computed from what was {_kinds(run, 'latency')}).",
         f"File ({_kinds(run, 'file_size')}): bytes on disk, 1 kB = 1,000 bytes.",
@@ -140,6 +87,7 @@ def terminal_table(run: Run, title: str) -> Table:
     from rich.table import Table
     from rich.text import Text
 
+    run = run.of(HOST)
     headings = ["", "accuracy", "F1", "ms", "p95", "factor", "kB"]
     headings += ["MB"] if run.configuration.memory else []
     table = Table(
@@ -202,14 +150,3 @@ def _origin(score: Measurement) -> str:
 
 def _kinds(run: Run, name: str) -> str:
     return ", ".join(sorted({m.kind for m in run.measurements if m.name == name})) or _ABSENT
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
-
-
-def _refuse_existing(folder: Path) -> None:
-    if folder.exists():
-        raise KilohearError(
-            f"{folder}: exists, and a run is never overwritten; choose another --out"
-        )

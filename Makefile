@@ -43,7 +43,7 @@ $(VENV)/demo.stamp: pyproject.toml $(VENV)/pyvenv.cfg
 	touch $@
 
 $(VENV)/test.stamp: pyproject.toml $(VENV)/pyvenv.cfg
-	$(BIN)/pip install --quiet --editable '.[bench,board,cluster,desktop,dev,meters,peers,privacy,training]'
+	$(BIN)/pip install --quiet --editable '.[board,cluster,desktop,dev,meters,peers,phone,privacy,training]'
 	touch $@
 
 clean:

@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 from kilohear.config import load_json
+from kilohear_bench.board.config import SIMULATOR
 from kilohear_bench.board.report import readme_table as board_table
-from kilohear_bench.board.run import BoardRun
+from kilohear_bench.board.run import board_view
 from kilohear_bench.peers import COVERING
 from kilohear_bench.privacy.report import PrivacyRun
-from kilohear_bench.report import markdown
-from kilohear_bench.run import Run
+from kilohear_bench.report.host import markdown
 from kilohear_bench.speed.part import load_parts
 from kilohear_bench.speed.report import readme_table
+from kilohear_bench.store import load_run
 from kilohear_bench.table3 import Table3, make_rows
 from kilohear_bench.table3 import markdown as table3
 from kilohear_training.tables import read_table
@@ -34,13 +35,13 @@ def rows(text: str) -> list[str]:
 def made_from(source: Path) -> str:
     """Return the Markdown that the project makes of a result file or folder."""
     if source.name == "run.json":
-        return markdown(load_json(Run, source))
+        return markdown(load_run(source.parent))
     if source.name == "speed":
         return readme_table(load_parts(source))
     if source.name == "apollo3":
-        return board_table(load_json(BoardRun, source / "run.json"))
+        return board_table(board_view(load_run(source), SIMULATOR))
     if source.name == "privacy":
-        board = load_json(BoardRun, source.parent / "apollo3" / "run.json")
+        board = board_view(load_run(source.parent / "apollo3"), SIMULATOR)
         privacy = load_json(PrivacyRun, source / "run.json")
         return table3(Table3(board, privacy, make_rows(board, privacy)))
     return read_table(source).markdown()

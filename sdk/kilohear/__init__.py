@@ -9,7 +9,7 @@ from kilohear.events import Detection, Event
 from kilohear.frontend import FrontEnd
 from kilohear.listener import Listener
 
-__version__: str
+__version__ = "0.1.0"
 
 __all__ = [
     "Bundle",
@@ -27,12 +27,3 @@ __all__ = [
     "open_source",
     "shipped",
 ]
-
-
-def __getattr__(name: str) -> str:
-    """Look the version up only when asked: what reads it takes 2 MB."""
-    if name == "__version__":
-        from importlib.metadata import version
-
-        return version("kilohear")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,8 +14,16 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
 from kilohear.config import load_json, save_json, to_dict
-from kilohear.errors import BundleError, ConfigError, ExtraError, KilohearError
-from kilohear.files import sha256_of
+from kilohear.errors import (
+    BackendError,
+    BundleError,
+    ConfigError,
+    DiskFull,
+    ExtraError,
+    KilohearError,
+    NoBundle,
+)
+from kilohear.files import is_full, sha256_of
 from kilohear.frontend import FrontEnd
 
 if TYPE_CHECKING:
@@ -267,13 +275,25 @@ class Bundle:
         BackendError, ExtraError
             Where the runtime is unknown, isn't installed or refuses the file.
         """
-        from kilohear.backends import open_backend  # here: classifier and backends import us
+        from kilohear.backends import (  # here: classifier and backends import us
+            PACKAGES,
+            open_backend,
+        )
         from kilohear.classifier import Classifier
 
         if runtime == "auto":
             runtime = self._preferred(precision)
         export = self.export(runtime, precision or _usual(runtime))
-        return Classifier(self, open_backend(runtime, self.path / export.file, threads))
+        try:
+            backend = open_backend(runtime, self.path / export.file, threads)
+        except BackendError as error:
+            made_for = self.card.versions.get(PACKAGES.get(runtime, ""))
+            if made_for is None:
+                raise
+            raise BackendError(
+                f"{error}; the bundle was made with {PACKAGES[runtime]} {made_for}"
+            ) from None
+        return Classifier(self, backend)
 
     def _preferred(self, precision: Precision | None) -> str:
         from kilohear.backends import available
@@ -304,6 +324,62 @@ def shipped() -> dict[str, Path]:
     """Return the bundles that ship with the package: name to folder, in name order."""
     root = Path(__file__).parent / "bundles"
     return {card.parent.name: card.parent for card in sorted(root.glob(f"*/{CARD_NAME}"))}
+
+
+def trimmed(
+    bundle: Bundle, runtime: Runtime, folder: Path, precision: Precision | None = None
+) -> Bundle:
+    """Write the bundle into a new folder with the file of one runtime only.
+
+    An app carries what its phone runs; the card names every file by its hash, so it is trimmed too.
+
+    Parameters
+    ----------
+    bundle
+        The whole one.
+    runtime, precision
+        Of the file that is kept; precision None: `float32`, but the only one of Core ML and `c`.
+    folder
+        Where it is made; must not be there yet.
+
+    Raises
+    ------
+    BundleError
+        Where the bundle has no such file, or the folder is there already.
+    DiskFull, KilohearError
+        Where the folder can't be written; nothing is left there then.
+    """
+    export = bundle.export(runtime, precision or _usual(runtime))
+    if folder.exists():
+        raise BundleError(f"{folder}: is there already; remove it or choose another folder")
+    kept = {
+        name: hashed
+        for name, hashed in bundle.card.sha256.items()
+        if name == export.file or name.startswith(f"{export.file}/")
+    }
+    card = dataclasses.replace(bundle.card, exports=(export,), sha256=kept)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    except OSError as error:
+        raise KilohearError(
+            f"{folder.parent}: can't write here ({error.strerror}); choose another folder"
+        ) from None
+    try:
+        for name in kept:
+            (temporary / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(bundle.path / name, temporary / name)
+        write_card(temporary, card)
+        temporary.chmod(0o755)
+        temporary.rename(folder)
+    except OSError as error:
+        kind = DiskFull if is_full(error) else KilohearError
+        raise kind(
+            f"{folder}: can't be written ({error.strerror}); free some space and run again"
+        ) from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return Bundle.load(folder)
 
 
 def read_card(path: Path) -> Card:
@@ -393,7 +469,7 @@ def _find(bundle: str | Path) -> Path:
     if str(bundle) in there:
         return there[str(bundle)]
     names = ", ".join(there) or "none"
-    raise BundleError(f"no bundle at {bundle}, and none of that name ships; shipped are: {names}")
+    raise NoBundle(f"no bundle at {bundle}, and none of that name ships; shipped are: {names}")
 
 
 def _unpack(archive: Path) -> Path:

@@ -237,11 +237,11 @@ def scene(
 
 
 def guide(
-    language: Annotated[str, typer.Argument(help="kotlin, swift or c.")],
+    language: Annotated[str, typer.Argument(help="kivy, kotlin, swift or c.")],
     bundle: BundleOption = DEFAULT_BUNDLE,
     out: Annotated[Path | None, typer.Option(help="Folder; default guide-LANGUAGE.")] = None,
 ) -> None:
-    """Write what an app in another language needs to run a bundle: a page and its code."""
+    """Write what an app of your own needs to run a bundle: a page and its code."""
     card = Bundle.load(bundle).card
     for file in write_guide(language, card, out or Path(f"guide-{language}")):
         print(file)

@@ -17,12 +17,28 @@ class SourceLost(AudioError):  # noqa: N818
     """A live source is gone, for now: unplugged, taken by a call, the link broken."""
 
 
+class PermissionRefused(SourceLost):
+    """The system doesn't let this app hear the microphone."""
+
+
+class MicrophoneBusy(SourceLost):
+    """A call or another app has the microphone."""
+
+
+class NoMicrophone(AudioError):  # noqa: N818
+    """No microphone is there, or none of that name, or nothing that could reach one."""
+
+
 class RateError(KilohearError):
     """A sampling rate doesn't fit: too low for the student, or not the card's."""
 
 
 class BundleError(KilohearError):
     """A bundle is missing, incomplete, or its files don't match its card."""
+
+
+class NoBundle(BundleError):  # noqa: N818
+    """No bundle lies there, and none of that name ships."""
 
 
 class BackendError(KilohearError):
@@ -39,3 +55,7 @@ class ExtraError(KilohearError):
 
 class ExportError(KilohearError):
     """A student can't be exported, or an exported file doesn't agree with it."""
+
+
+class DiskFull(KilohearError):  # noqa: N818
+    """No space is left for a file; what was there before is as it was."""

@@ -54,12 +54,20 @@ class Gap:
     cause: Literal["capture", "student", "outage"]
 
 
+Cause = Literal["permission", "busy", "silent", "lost"]
+
+
 @dataclasses.dataclass(frozen=True)
 class Fault:
-    """What keeps the listener from hearing; `reason` says what to do."""
+    """What keeps the listener from hearing; `reason` says what to do.
+
+    `cause` is `permission` (refused), `busy` (a call or another app has the microphone), `silent`
+    (it gives exact zeros) or `lost` (it is gone, for another reason or none that is known).
+    """
 
     start_s: float
     reason: str
+    cause: Cause = "lost"
 
 
 @dataclasses.dataclass(frozen=True)

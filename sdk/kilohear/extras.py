@@ -21,6 +21,7 @@ EXTRAS = {
     "jinja2": "bench",
     "joulescope": "joulescope",
     "kaldi_native_fbank": "peers",
+    "kivy": "ui",
     "librosa": "peers",
     "matplotlib": "bench",
     "onnx": "training",

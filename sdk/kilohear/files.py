@@ -14,10 +14,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from kilohear.errors import KilohearError
+from kilohear.errors import DiskFull, KilohearError
 from kilohear.system import system
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def is_full(error: OSError) -> bool:
+    """Whether an error says that no space is left."""
+    return error.errno in _NO_SPACE
 
 
 @contextmanager
@@ -26,14 +31,17 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Raises
     ------
+    DiskFull
+        Where no space is left; `path` is then as it was.
     KilohearError
-        Where the folder can't be written or the disk is full; `path` is then as it was.
+        Where the folder can't be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     except OSError as error:
-        raise KilohearError(
+        kind = DiskFull if is_full(error) else KilohearError
+        raise kind(
             f"{path.parent}: can't write here ({error.strerror}); choose another output folder"
         ) from None
     os.close(handle)
@@ -45,9 +53,9 @@ def replacing(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        if error.errno not in _NO_SPACE:
+        if not is_full(error):
             raise
-        raise KilohearError(
+        raise DiskFull(
             f"{path}: can't be written ({error.strerror}); free some space and run again: what was "
             "there before is as it was"
         ) from None

@@ -18,6 +18,7 @@ from kilohear.decimator import Decimator
 from kilohear.errors import ConfigError, KilohearError
 from kilohear.event_log import EventLog
 from kilohear.events import Detection, Event, EventDetector, Fault, Gap
+from kilohear.monitor import Monitor
 from kilohear.student import Student, Window
 
 AnyBundle = str | Path | Bundle | Classifier
@@ -73,6 +74,8 @@ class Listener:
         Windows whose level (RMS, dB of full scale) is below are silence, without an inference.
     log
         Gets every event, gap and fault: labels and times, never sound.
+    monitor
+        Tells a display the sound's levels; of several students, at the lowest rate.
 
     Raises
     ------
@@ -91,6 +94,7 @@ class Listener:
         duty: Duty | None = None,
         gate_db: float | None = None,
         log: EventLog | None = None,
+        monitor: Monitor | None = None,
     ) -> None:
         self.source = open_source(source) if isinstance(source, str | Path) else source
         one = isinstance(bundle, str | Path | Bundle | Classifier)
@@ -110,6 +114,7 @@ class Listener:
         self.detection = detection or Detection()
         self.report = report
         self.duty, self.gate_db, self.log = duty, gate_db, log
+        self.monitor = monitor
         self.statistics = Statistics()
         self._switch = Switch()
         self._thread: threading.Thread | None = None
@@ -211,7 +216,8 @@ class Listener:
         if self._thread is not threading.current_thread():
             self._switch = Switch()
         rates_hz = frozenset(classifier.card.rate_hz for classifier in self.classifiers)
-        items = Feed(self.source, rates_hz, self._switch, self.duty).items()
+        feed = Feed(self.source, rates_hz, self._switch, self.duty, monitor=self.monitor)
+        items = feed.items()
         # A recording waits for the students; a microphone doesn't.
         return iter(Backlog(items, self._switch) if getattr(self.source, "live", False) else items)
 

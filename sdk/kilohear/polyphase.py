@@ -152,8 +152,7 @@ class PolyphaseResampler:
                 own = outputs[n - self._given :: up]
                 start = end - per_phase + 1 - self._first
                 rows = strided_rows(samples, start, per_phase, down, len(own))
-                # vecdot runs one dot product of fixed length a row: no dependence on the rest.
-                own[:] = np.vecdot(rows, self._phases[phase])
+                own[:] = _row_dots(rows, self._phases[phase])
         self._given = ready
         keep_from = (ready * down + half) // up - per_phase + 1
         drop = min(max(keep_from - self._first, 0), len(samples))
@@ -161,3 +160,10 @@ class PolyphaseResampler:
         samples.fill(0)
         self._first += drop
         return outputs
+
+
+def _row_dots(rows: NDArray[np.float32], taps: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return one dot product of fixed length a row: no dependence on the rows beside it."""
+    if hasattr(np, "vecdot"):
+        return np.vecdot(rows, taps)
+    return np.array([row @ taps for row in rows])  # numpy below 2, as on iOS

@@ -1,4 +1,4 @@
-/* A stand-in for AudioToolbox's recording queue and for Objective-C's autorelease pools.
+/* A stand-in for AudioToolbox's recording queue and for a little of Objective-C's runtime.
 
    Signatures and structures are those of AudioQueue.h and CoreAudioBaseTypes.h. A queue calls back
    from a thread of its own and plays the next act of a script: sound, zeros, a jump of the sample
@@ -7,6 +7,7 @@
 #include <math.h>
 #include <pthread.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -379,4 +380,89 @@ void objc_autoreleasePoolPop(void *pool) {
   pthread_mutex_lock(&mutex);
   counters[POOLS] = (int)(uintptr_t)pool - 1;
   pthread_mutex_unlock(&mutex);
+}
+
+/* Messages. An object is the text of the expression that made it, and every method returns one; a
+   block is called, as its ABI says, in a thread of its own. */
+
+typedef struct Block {
+  void *isa;
+  int flags, reserved;
+  void (*invoke)(struct Block *, _Bool);
+  struct {
+    unsigned long reserved, size;
+  } *descriptor;
+} Block;
+
+void *_NSConcreteGlobalBlock[32];
+
+enum { BLOCK_IS_GLOBAL = 1 << 28, MOST_TEXT = 4096 };
+
+static const struct {
+  const char *selector, *kinds; /* @ object, B BOOL, * text, b block, ? nil in a block's place */
+} METHODS[] = {
+    {"requestRecordPermission:", "b"},
+    {"stringWithUTF8String:", "*"},
+    {"URLWithString:", "@"},
+    {"fileURLWithPath:", "@"},
+    {"arrayWithObject:", "@"},
+    {"openURL:options:completionHandler:", "@@?"},
+    {"initWithActivityItems:applicationActivities:", "@@"},
+    {"setSourceView:", "@"},
+    {"presentViewController:animated:completion:", "@B?"},
+};
+
+static char messages[16 * MOST_TEXT];
+static const char *nil_selector = "";
+static _Bool block_value;
+
+/* What was sent since the last call, a line a message. */
+void stand_in_messages(char *text) {
+  strcpy(text, messages);
+  messages[0] = 0;
+}
+
+/* This method returns nil, and blocks are given this value. */
+void stand_in_answers(const char *selector, _Bool value) {
+  nil_selector = strdup(selector);
+  block_value = value;
+}
+
+void *objc_getClass(const char *name) { return strdup(name); }
+
+void *sel_registerName(const char *name) { return strdup(name); }
+
+static void *call(void *block) {
+  ((Block *)block)->invoke(block, block_value);
+  return NULL;
+}
+
+static const char *run(Block *block) {
+  if (block->isa != _NSConcreteGlobalBlock || block->flags != BLOCK_IS_GLOBAL) return "no block";
+  if (block->descriptor->size != sizeof *block || block->reserved) return "no block";
+  pthread_t thread;
+  pthread_create(&thread, NULL, call, block);
+  pthread_detach(thread);
+  return "block";
+}
+
+void *objc_msgSend(void *receiver, const char *selector, uintptr_t first, uintptr_t second,
+                   uintptr_t third) {
+  uintptr_t values[] = {first, second, third};
+  const char *kinds = "";
+  for (unsigned i = 0; i < sizeof METHODS / sizeof *METHODS; i++)
+    if (!strcmp(METHODS[i].selector, selector)) kinds = METHODS[i].kinds;
+  char text[MOST_TEXT];
+  int at = snprintf(text, sizeof text, "[%s %s", (char *)receiver, selector);
+  for (int i = 0; kinds[i]; i++) {
+    const char *said = (const char *)values[i];
+    if (kinds[i] == 'B') said = (values[i] & 0xff) ? "YES" : "NO";
+    if (kinds[i] == 'b') said = run((Block *)values[i]);
+    if (kinds[i] == '?') said = values[i] ? "not nil" : "nil";
+    at += snprintf(text + at, sizeof text - at, kinds[i] == '*' ? " \"%s\"" : " %s",
+                   said ? said : "nil");
+  }
+  snprintf(text + at, sizeof text - at, "]");
+  strcat(strcat(messages, text), "\n");
+  return strcmp(selector, nil_selector) ? strdup(text) : NULL;
 }

@@ -48,7 +48,10 @@ class Phone:
     def __init__(self, toolbox: ctypes.CDLL) -> None:
         self.toolbox = toolbox
         toolbox.stand_in_rates.argtypes = toolbox.stand_in_times.argtypes = [ctypes.c_double] * 2
+        toolbox.stand_in_answers.argtypes = [ctypes.c_char_p, ctypes.c_bool]
         toolbox.stand_in_reset()
+        self.answer()
+        self.messages()
         self.session = Session()
         self.pyobjus = Pyobjus(AVAudioSession=SimpleNamespace(sharedInstance=lambda: self.session))
         self.objc = Objc(self.pyobjus, toolbox)
@@ -79,6 +82,16 @@ class Phone:
     def times(self, per_sample: float, wobble: float = 0.0) -> None:
         """Count sample times in other units, and let them wobble by so many samples."""
         self.toolbox.stand_in_times(per_sample, wobble)
+
+    def answer(self, blocks: bool = False, nil: str = "") -> None:
+        """Give blocks this value; let the method of this selector return nil."""
+        self.toolbox.stand_in_answers(nil.encode(), blocks)
+
+    def messages(self) -> list[str]:
+        """Return what was sent by `Objc.send` since the last call: [receiver selector ...]."""
+        text = ctypes.create_string_buffer(16 * 4096)
+        self.toolbox.stand_in_messages(text)
+        return text.value.decode().splitlines()
 
     def count(self, what: int) -> int:
         """Return how many there are, of DIRTY how many there have been."""

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from kilohear import bundle as bundle_module
-from kilohear.bundle import Bundle, Card, read_card, shipped, write_card
-from kilohear.errors import BackendError, BundleError, ConfigError
+from kilohear.bundle import Bundle, Card, read_card, shipped, trimmed, write_card
+from kilohear.errors import BackendError, BundleError, ConfigError, KilohearError
 from kilohear.files import hash_files
 
 Bundles = Callable[..., Path]
@@ -208,3 +208,39 @@ def _zip(folder: Path, archive: Path, inside: str = "") -> Path:
         for path in sorted(folder.iterdir()):
             file.write(path, inside + path.name)
     return archive
+
+
+@pytest.mark.parametrize(
+    ("runtime", "precision"),
+    [("executorch", "float32"), ("coreml", "float16"), ("onnx", "int8")],
+)
+def test_a_trimmed_bundle_is_the_same_model_with_one_file(
+    tmp_path: Path, runtime: str, precision: str
+) -> None:
+    whole = Bundle.load("esc10-1khz")
+    kept = None if runtime != "onnx" else precision
+    small = trimmed(whole, runtime, tmp_path / "made" / "small", kept)  # pyright: ignore
+    assert small == Bundle.load(tmp_path / "made" / "small")
+    assert small.card.identity == whole.card.identity
+    assert small.card.exports == (whole.export(runtime, precision),)  # pyright: ignore
+    files = [file for file in small.path.rglob("*") if file.is_file()]
+    assert len(files) == 1 + len(small.card.sha256)
+    assert [path.name for path in (tmp_path / "made").iterdir()] == ["small"]
+
+
+def test_what_can_not_be_trimmed_leaves_nothing(
+    bundle_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = Bundle.load(bundle_path)
+    with pytest.raises(BundleError, match="no coreml file in float16"):
+        trimmed(bundle, "coreml", tmp_path / "made")
+    with pytest.raises(BundleError, match="is there already"):
+        trimmed(bundle, "onnx", tmp_path)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(KilohearError, match=r"No space left.*free some space"):
+        trimmed(bundle, "onnx", tmp_path / "out" / "made")
+    assert list((tmp_path / "out").iterdir()) == []

@@ -49,13 +49,13 @@ FULL = """
 import resource, signal, sys
 from pathlib import Path
 import numpy as np
-from kilohear.errors import KilohearError
+from kilohear.errors import DiskFull
 from kilohear.files import write_array
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
     write_array(Path(sys.argv[1]), np.zeros(10_000))
-except KilohearError as error:
+except DiskFull as error:
     print(error)
 """
 

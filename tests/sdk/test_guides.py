@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
+import importlib.util
+import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,7 +39,7 @@ def card(card_factory: Callable[..., Card]) -> Card:
     return dataclasses.replace(card_factory(), exports=exports, versions={"executorch": "1.2.3"})
 
 
-@pytest.mark.parametrize("language", ["kotlin", "swift"])
+@pytest.mark.parametrize("language", ["kivy", "kotlin", "swift"])
 def test_the_committed_pages_are_those_of_the_shipped_student(language: str) -> None:
     card = read_card(shipped()["esc10-1khz"])
     for name in FILES[language]:
@@ -63,7 +66,7 @@ def test_a_bundle_without_a_file_for_the_phone_is_refused(
 ) -> None:
     with pytest.raises(BundleError, match="holds no coreml file, which swift takes"):
         write_guide("swift", card_factory(), tmp_path)
-    with pytest.raises(KilohearError, match="no guide for 'cobol'; there is one for kotlin"):
+    with pytest.raises(KilohearError, match="no guide for 'cobol'; there is one for kivy"):
         write_guide("cobol", card_factory(), tmp_path)
     assert not list(tmp_path.iterdir())
 
@@ -116,6 +119,46 @@ def test_the_swift_code_parses(card: Card) -> None:
     (example,) = re.findall(r"^ {7}let compiled.*?^ {7}\}\n", page, re.MULTILINE | re.DOTALL)
     assert not parser.parse(example.encode()).root_node.has_error
     assert parser.parse(code.replace("func", "fun", 1).encode()).root_node.has_error
+
+
+LOOK = """
+import runpy, sys
+from kivy.app import App
+from kivy.clock import Clock
+
+def look(_seconds):
+    seen.append(App.get_running_app().label.text)
+    if "loud" in seen:
+        App.get_running_app().stop()
+
+seen = []
+Clock.schedule_interval(look, 0.02)
+Clock.schedule_once(lambda _seconds: App.get_running_app().stop(), 20)
+runpy.run_path(sys.argv.pop(1), run_name="__main__")
+print(*seen, sep="\\n")
+"""
+
+
+def test_the_kivy_program_shows_what_it_hears(
+    bundle_path: Path, recording_factory: Callable[..., Path], tmp_path: Path
+) -> None:
+    if importlib.util.find_spec("kivy") is None:
+        pytest.skip("Kivy isn't here: pip install 'kilohear[ui]'")
+    name = read_card(bundle_path).name
+    code = render("kivy", "main.py", read_card(bundle_path))
+    assert code.count(f'"{name}"') == 1
+    (tmp_path / "main.py").write_text(code.replace(f'"{name}"', repr(str(bundle_path))))
+    loud = recording_factory(0.5 * np.sin(0.16 * np.arange(16_000)))
+    done = subprocess.run(
+        [sys.executable, "-c", LOOK, str(tmp_path / "main.py"), str(loud)],
+        env={**os.environ, "SDL_VIDEODRIVER": "offscreen", "KIVY_HOME": str(tmp_path)}
+        | {"KIVY_LOG_MODE": "PYTHON", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split("\n")[-2] == "loud", done.stdout + done.stderr
 
 
 MAIN = """

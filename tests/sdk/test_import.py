@@ -42,3 +42,16 @@ def test_a_missing_package_is_named_with_its_extra(
         kilohear.open_source(tmp_path / "a.wav")
     with pytest.raises(ModuleNotFoundError):
         extras.load("kilohear.no_such_module")
+
+
+def test_the_version_needs_no_metadata() -> None:
+    program = (
+        "import sys, importlib.metadata as metadata\n"
+        "installed = metadata.version('kilohear')\n"
+        "sys.modules['importlib.metadata'] = None\n"
+        "import kilohear; print(kilohear.__version__ == installed)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "True"

@@ -46,6 +46,35 @@ def test_a_framework_is_loaded_before_its_classes(iphone: Phone) -> None:
     assert iphone.pyobjus.frameworks == {"/System/Library/Frameworks/AVFoundation.framework"}
 
 
+def test_messages_are_sent_without_pyobjus(iphone: Phone) -> None:
+    name = iphone.objc.send("NSString", "stringWithUTF8String:", "Küche")
+    shown = iphone.objc.send("App", "presentViewController:animated:completion:", name, True, None)
+    assert isinstance(shown, int)
+    assert iphone.messages() == [
+        '[NSString stringWithUTF8String: "Küche"]',
+        "[App presentViewController:animated:completion: "
+        '[NSString stringWithUTF8String: "Küche"] YES nil]',
+    ]
+    iphone.answer(nil="keyWindow")
+    assert iphone.objc.send("App", "keyWindow") is None
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_a_block_is_called_in_a_thread_of_the_systems(iphone: Phone, value: bool) -> None:
+    iphone.answer(blocks=value)
+    called, given = threading.Event(), []
+
+    def take(granted: bool) -> None:
+        given.append((granted, threading.current_thread() is threading.main_thread()))
+        called.set()
+
+    block = iphone.objc.block(take)
+    iphone.objc.send("Session", "requestRecordPermission:", block)
+    assert called.wait(5)
+    assert given == [(value, False)]
+    assert iphone.messages() == ["[Session requestRecordPermission: block]"]
+
+
 def test_a_property_is_an_attribute_or_a_method() -> None:
     for instance in (SimpleNamespace(path=3), SimpleNamespace(path=lambda: 3)):
         assert read(instance, "path") == 3

@@ -19,6 +19,7 @@ from kilohear.bundle import Bundle, Card
 from kilohear.classifier import Classifier
 from kilohear.events import Detection
 from kilohear.listener import Listener
+from kilohear.monitor import COLUMN_S, Monitor, _Bands
 from kilohear.polyphase import PolyphaseResampler
 
 STEADY = Detection(smoothing_s=0.0)
@@ -29,7 +30,10 @@ def classifier(card_factory: Callable[..., Card], loudness: Any) -> Classifier:
     return Classifier(Bundle(Path("nowhere"), card_factory()), loudness)
 
 
-def test_nothing_above_the_students_rate_is_held(classifier: Classifier, array_source: Any) -> None:
+@pytest.mark.parametrize("is_watched", [False, True])
+def test_nothing_above_the_students_rate_is_held(
+    classifier: Classifier, array_source: Any, is_watched: bool
+) -> None:
     """Walk all that the listener reaches while it streams, for what was heard at 16 kHz."""
     rate_hz, block = 16_000, 160
     clip = np.random.default_rng(3).uniform(0.25, 0.5, 3 * rate_hz).astype(np.float32)
@@ -39,7 +43,11 @@ def test_nothing_above_the_students_rate_is_held(classifier: Classifier, array_s
             for start in range(0, len(self.clip), self.block):
                 yield self.clip[start : start + self.block].copy()
 
-    listener = Listener(classifier, Fresh(clip, rate_hz, block), detection=STEADY)
+    monitor = Monitor()
+    if is_watched:
+        monitor.watch()
+    source = Fresh(clip, rate_hz, block)
+    listener = Listener(classifier, source, detection=STEADY, monitor=monitor)
     windows = listener.windows()
     for _ in range(3):
         next(windows)
@@ -48,6 +56,12 @@ def test_nothing_above_the_students_rate_is_held(classifier: Classifier, array_s
         # The filter needs the newest samples; nothing else may hold a single one.
         assert [len(f._pending) <= 2 * f.delay_s * rate_hz + 1 for f in filters] == [True]
         allowed = {id(clip), id(filters[0]._pending)}
+        # A display's column under way is its samples, and no more.
+        columns = [thing for thing in reached if isinstance(thing, _Bands)]
+        assert [bands.rate_hz for bands in columns] == ([16_000, 1_000] if is_watched else [])
+        for bands in columns:
+            assert bands._scratch.size == bands._tapered.size == 2 * COLUMN_S * bands.rate_hz
+            allowed |= {id(bands._scratch), id(bands._tapered)}
         heard = [
             array
             for array in reached

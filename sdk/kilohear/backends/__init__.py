@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from kilohear.errors import BackendError
 from kilohear.system import system
 
-__all__ = ["Backend", "available", "open_backend"]
+__all__ = ["PACKAGES", "Backend", "available", "open_backend"]
 
-_PACKAGES = {"executorch": "executorch", "coreml": "coremltools", "onnx": "onnxruntime"}
+PACKAGES = {"executorch": "executorch", "coreml": "coremltools", "onnx": "onnxruntime"}
 """What each runtime needs on a desktop; on phones the system brings it."""
 
 
@@ -45,7 +45,7 @@ def available() -> tuple[str, ...]:
         return ("executorch",)
     if here == "ios":
         return ("coreml",)
-    there = [name for name, package in _PACKAGES.items() if importlib.util.find_spec(package)]
+    there = [name for name, package in PACKAGES.items() if importlib.util.find_spec(package)]
     if here != "macos" and "coreml" in there:
         there.remove("coreml")  # elsewhere coremltools writes models and can't run them
     if "executorch" in there and importlib.util.find_spec("torch") is None:
@@ -103,4 +103,4 @@ def open_backend(runtime: str, file: Path, threads: int = 1) -> Backend:
         from kilohear.backends.integer import IntegerBackend
 
         return IntegerBackend(file, threads)
-    raise BackendError(f"no backend runs {runtime!r} here; use one of {', '.join(_PACKAGES)}, c")
+    raise BackendError(f"no backend runs {runtime!r} here; use one of {', '.join(PACKAGES)}, c")

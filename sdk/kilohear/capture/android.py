@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from kilohear import android
 from kilohear.capture.frame_clock import FrameClock
 from kilohear.capture.microphone import REQUESTED_HZ, STALL_S
-from kilohear.errors import AudioError, RateError, SourceLost
+from kilohear.errors import MicrophoneBusy, PermissionRefused, RateError, SourceLost
 
 BUFFER_S = 1.0
 """What Android holds for us: a reader may be late by so much before samples are dropped."""
@@ -51,8 +51,10 @@ class AndroidMicrophone:
 
     Raises
     ------
+    PermissionRefused
+        Where the app has no permission to record.
     AudioError
-        Where no app is around this Python, or it has no permission to record.
+        Where no app is around this Python.
     RateError
         Where none of the rates is granted.
     ExtraError
@@ -70,7 +72,7 @@ class AndroidMicrophone:
         self.requested_hz = rates_hz[0]
         self.lost_samples = 0
         if not self._may_record():
-            raise AudioError(self._forbidden())
+            raise PermissionRefused(self._forbidden())
         self.rate_hz, self._encoding = self._granted(rates_hz)
         self._dtype = _dtype(self._encoding)
         self._block = max(1, round(block_s * self.rate_hz))
@@ -87,10 +89,10 @@ class AndroidMicrophone:
         try:
             record = self._record(self.rate_hz, self._encoding)
             if record is None:
-                self._lose("Android doesn't open it; close other apps that record")
+                self._lose("Android doesn't open it; close other apps that record", MicrophoneBusy)
             record.startRecording()
             if record.getRecordingState() != record.RECORDSTATE_RECORDING:
-                self._lose("Android doesn't start it; close other apps that record")
+                self._lose("Android doesn't start it; close other apps that record", MicrophoneBusy)
             yield from self._read(record)
         except refused as error:
             self._lose(f"Android refuses ({android.why(error)}); open it again")
@@ -192,16 +194,17 @@ class AndroidMicrophone:
             self._lose(
                 "Android gives silence: another app uses it, it is switched off in the quick "
                 "settings, or the app is in the background without a foreground service; see "
-                "kilohear.capture.android_service"
+                "kilohear.capture.android_service",
+                MicrophoneBusy,
             )
 
-    def _lose(self, what: str) -> NoReturn:
+    def _lose(self, what: str, kind: type[SourceLost] = SourceLost) -> NoReturn:
         """Raise SourceLost with the likeliest cause; `what` is seen where no other is known."""
         if not self._may_record():
-            raise SourceLost(self._forbidden()) from None
+            raise PermissionRefused(self._forbidden()) from None
         if self._is_in_call():
-            what = "a call has it; wait until the call is over"
-        raise SourceLost(f"{self.name}: {what}") from None
+            what, kind = "a call has it; wait until the call is over", MicrophoneBusy
+        raise kind(f"{self.name}: {what}") from None
 
     def _may_record(self) -> bool:
         return android.is_granted(self._context, "RECORD_AUDIO")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from kilohear import android
-from kilohear.errors import AudioError
+from kilohear.errors import AudioError, PermissionRefused
 
 _NEEDED = ((23, "RECORD_AUDIO"), (28, "FOREGROUND_SERVICE"), (34, "FOREGROUND_SERVICE_MICROPHONE"))
 """Permissions, each with the API level that asks for it first."""
@@ -38,7 +38,7 @@ def start_in_foreground(
     Parameters
     ----------
     title, text
-        What the notification says.
+        What the notification says; a tap on it opens the app.
     channel
         The notification's channel, made where it isn't there yet; people see its name.
     notification
@@ -46,8 +46,10 @@ def start_in_foreground(
 
     Raises
     ------
+    PermissionRefused
+        Where the microphone isn't allowed.
     AudioError
-        Where no service runs, a permission isn't granted, or Android doesn't allow the start.
+        Where no service runs, another permission is missing, or Android doesn't allow the start.
     ExtraError
         Where pyjnius isn't installed.
     """
@@ -60,7 +62,8 @@ def start_in_foreground(
     level = android.sdk_level()
     for since, permission in _NEEDED:
         if level >= since and not android.is_granted(service, permission):
-            raise AudioError(
+            kind = PermissionRefused if permission == "RECORD_AUDIO" else AudioError
+            raise kind(
                 f"the service can't listen: the permission {permission} isn't granted; name it in "
                 "android.permissions of buildozer.spec, and ask for RECORD_AUDIO in the app"
             )
@@ -95,7 +98,16 @@ def _notification(service: Any, level: int, channel: str, title: str, text: str)
     builder.setContentTitle(title)
     builder.setContentText(text)
     builder.setOngoing(True)
+    builder.setContentIntent(_opening(service))
     return builder.build()
+
+
+def _opening(service: Any) -> Any:
+    """What a tap does: it opens the app."""
+    pending = android.java("android.app.PendingIntent")
+    opened = service.getPackageManager().getLaunchIntentForPackage(service.getPackageName())
+    flags = pending.FLAG_IMMUTABLE | pending.FLAG_UPDATE_CURRENT
+    return pending.getActivity(service, 0, opened, flags)
 
 
 def _no_service(why: str) -> str:

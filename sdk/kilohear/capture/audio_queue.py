@@ -14,7 +14,7 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from kilohear.errors import AudioError, SourceLost
+from kilohear.errors import MicrophoneBusy, NoMicrophone, SourceLost
 
 BUFFERS = 6
 """Blocks that the system may fill while Python is busy with something else."""
@@ -110,11 +110,11 @@ _PropertyListener = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, cty
 
 
 def load() -> ctypes.CDLL:
-    """Return AudioToolbox; raises AudioError off Apple's systems."""
+    """Return AudioToolbox; raises NoMicrophone off Apple's systems."""
     try:
         return ctypes.CDLL(_LIBRARY)
     except OSError as error:
-        raise AudioError(
+        raise NoMicrophone(
             f"AudioToolbox can't be loaded ({error}); it is part of iOS: elsewhere use the "
             "microphone through sounddevice"
         ) from None
@@ -270,7 +270,7 @@ class AudioQueue:
             if self._waiting:
                 return self._waiting.popleft()
             if self._has_stopped:
-                raise SourceLost(
+                raise MicrophoneBusy(
                     "a call, Siri, an alarm or another app took the microphone; it comes back when "
                     "that is over and the app is on the screen"
                 )

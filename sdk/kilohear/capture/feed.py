@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from kilohear.capture import Source
 from kilohear.decimator import Decimator
-from kilohear.errors import ConfigError, SourceLost
-from kilohear.events import Fault, Gap
+from kilohear.errors import ConfigError, MicrophoneBusy, PermissionRefused, SourceLost
+from kilohear.events import Cause, Fault, Gap
+from kilohear.monitor import Monitor
 
 SILENT_S = 2.0
 """A microphone that gives exact zeros for longer isn't in a silent room: it is muted or gone."""
@@ -113,6 +114,8 @@ class Feed:
         When to listen; always, where there is none.
     clock
         Seconds, for live sources.
+    monitor
+        Told each block before it is decimated and each part after.
     """
 
     def __init__(
@@ -122,9 +125,11 @@ class Feed:
         switch: Switch,
         duty: Duty | None = None,
         clock: Callable[[], float] = time.monotonic,
+        monitor: Monitor | None = None,
     ) -> None:
         self._source, self._rates_hz = source, sorted(rates_hz)
         self._switch, self._duty, self._clock = switch, duty, clock
+        self._monitor = monitor
         self._live = bool(getattr(source, "live", False))
         self._lost = source.lost_samples
         self._silent_s = 0.0
@@ -134,6 +139,13 @@ class Feed:
 
     def items(self) -> Iterator[Item]:
         """Yield parts, and between them what was lost or went wrong; ends with the source."""
+        try:
+            yield from self._items()
+        finally:
+            if self._monitor is not None:
+                self._monitor.end()
+
+    def _items(self) -> Iterator[Item]:
         opened = self._clock()
         while not self._switch.is_stopped:
             try:
@@ -150,7 +162,7 @@ class Feed:
             except SourceLost as error:
                 if not self._live:
                     raise
-                yield from self._lose(str(error))
+                yield from self._lose(error)
                 self._switch.wait(RETRY_S)
                 continue
             yield from self._flush()
@@ -181,11 +193,19 @@ class Feed:
 
     def _decimate(self, block: NDArray[np.float32]) -> Part:
         start_s, duration_s = self._now_s, len(block) / self._source.rate_hz
+        if self._monitor is not None:
+            self._monitor.before(block)
         *others, last = self._decimators.items()
         samples = {rate_hz: decimator.push(block.copy()) for rate_hz, decimator in others}
         samples[last[0]] = last[1].push(block)  # zeroes the block; the copies are zeroed too
         self._taken += len(block)
-        return Part(start_s, duration_s, samples)
+        return self._watched(Part(start_s, duration_s, samples))
+
+    def _watched(self, part: Part) -> Part:
+        if self._monitor is not None:
+            lowest = part.samples[self._rates_hz[0]]
+            self._monitor.after(part.start_s + part.duration_s, lowest)
+        return part
 
     def _mark_losses(self) -> Iterator[Item]:
         lost = self._source.lost_samples - self._lost
@@ -228,6 +248,7 @@ class Feed:
                 self._now_s,
                 f"{self._source.name} gives exact zeros for {SILENT_S:g} s; it is muted, blocked, "
                 "unplugged or used by another app: check its switch and the permission",
+                "silent",
             )
 
     def _end_silence(self) -> Iterator[Item]:
@@ -236,11 +257,11 @@ class Feed:
             yield Gap(self._now_s - self._silent_s, self._silent_s, "outage")
         self._silent_s = 0.0
 
-    def _lose(self, reason: str) -> Iterator[Item]:
+    def _lose(self, error: SourceLost) -> Iterator[Item]:
         if not self._gone:
             yield from self._flush()
             yield from self._end_silence()
-            yield Fault(self._now_s, reason)
+            yield Fault(self._now_s, str(error), _cause(error))
         self._gone = True
 
     def _come_back(self, elapsed_s: float, block: int) -> Iterator[Item]:
@@ -270,13 +291,15 @@ class Feed:
         self._decimators = {
             rate_hz: Decimator(self._source.rate_hz, rate_hz) for rate_hz in self._rates_hz
         }
+        if self._monitor is not None:
+            self._monitor.begin(self._source.rate_hz, self._rates_hz[0])
         return Restart(at_s)
 
     def _flush(self) -> Iterator[Item]:
         """End the decimators' streams; what follows begins with a Restart."""
         rest = {rate_hz: decimator.flush() for rate_hz, decimator in self._decimators.items()}
         if any(len(samples) for samples in rest.values()):
-            yield Part(self._now_s, 0.0, rest)
+            yield self._watched(Part(self._now_s, 0.0, rest))
 
 
 class Backlog:
@@ -354,6 +377,12 @@ class Backlog:
         gap, self._dropping = self._dropping, None
         if gap is not None:
             self._waiting += [gap, Restart(gap.start_s + gap.lost_s)]
+
+
+def _cause(error: SourceLost) -> Cause:
+    if isinstance(error, PermissionRefused):
+        return "permission"
+    return "busy" if isinstance(error, MicrophoneBusy) else "lost"
 
 
 def _as_generator(

@@ -22,7 +22,13 @@ from numpy.typing import NDArray
 from kilohear.capture import audio_queue
 from kilohear.capture.audio_queue import AudioQueue
 from kilohear.capture.microphone import REQUESTED_HZ, STALL_S
-from kilohear.errors import ConfigError, RateError, SourceLost
+from kilohear.errors import (
+    ConfigError,
+    MicrophoneBusy,
+    PermissionRefused,
+    RateError,
+    SourceLost,
+)
 from kilohear.objc import Objc, items, read, text
 
 LOOK_S = 1.0
@@ -108,7 +114,7 @@ class IosMicrophone:
                     queue.close()
                     self.lost_samples += queue.lost
         except SourceLost as error:
-            raise SourceLost(f"{self.name}: {error}") from None
+            raise type(error)(f"{self.name}: {error}") from None
 
     def _read(self, queue: AudioQueue) -> Iterator[NDArray[np.float32]]:
         port = self._session.port()
@@ -148,7 +154,7 @@ class _Session:
             # A preference: what the hardware does is read later.
             self._shared.setPreferredSampleRate_error_(float(rate_hz), None)
         if not done:
-            raise SourceLost(
+            raise MicrophoneBusy(
                 "the app's audio session can't be set to recording; end the call or the app that "
                 "uses the microphone"
             )
@@ -164,7 +170,7 @@ class _Session:
         if not is_there:
             raise SourceLost("no microphone is connected; plug one in")
         if not is_active:
-            raise SourceLost(
+            raise MicrophoneBusy(
                 "the app's audio session can't be activated; end the call or the app that uses the "
                 "microphone, and bring this one to the screen"
             )
@@ -199,7 +205,7 @@ class _Session:
         with self._objc.calls():
             permission = struct.pack(">I", read(self._shared, "recordPermission"))
         if permission == _DENIED:
-            raise SourceLost(
+            raise PermissionRefused(
                 "the user has denied the microphone; allow it in Settings > Privacy & Security > "
                 "Microphone"
             )

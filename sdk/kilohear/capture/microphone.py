@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from kilohear import extras
 from kilohear.capture import MICROPHONE_BLOCK_S
-from kilohear.errors import AudioError, RateError, SourceLost
+from kilohear.errors import AudioError, MicrophoneBusy, NoMicrophone, RateError, SourceLost
 
 REQUESTED_HZ = (8_000, 16_000, 48_000)
 """Asked for in this order; the lowest that is granted leaves the least to decimate."""
@@ -32,6 +32,9 @@ DRIFT = 5e-4
 
 CHECK_EVERY_S, WATCH_S, WATCH_POLL_S = 30.0, 1.0, 0.02
 """How often samples are held against the clock, for how long, and how closely."""
+
+_UNAVAILABLE = -9985
+"""PortAudio's number for a device that somebody else holds (portaudio.h, paDeviceUnavailable)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,8 +81,9 @@ class Microphone:
 
     Raises
     ------
-    AudioError
-        Where no device records, or none has that name, naming those there are.
+    NoMicrophone
+        Where PortAudio isn't there, no device records, or none has that name; it names those there
+        are.
     RateError
         Where none of the rates is granted.
     ExtraError
@@ -123,7 +127,8 @@ class Microphone:
                 yield from self._read(stream)
         except (sounddevice.PortAudioError, AudioError) as error:
             _rescan(sounddevice)
-            raise SourceLost(f"{self.name}: {error}; plug it in or check its permission") from None
+            kind = MicrophoneBusy if _UNAVAILABLE in error.args else SourceLost
+            raise kind(f"{self.name}: {error}; plug it in or check its permission") from None
 
     def _read(self, stream: Any) -> Iterator[NDArray[np.float32]]:
         lag = _Lag(self.rate_hz)
@@ -198,7 +203,7 @@ def _portaudio() -> Any:
     try:
         return extras.load("sounddevice")
     except OSError as error:  # the package is there, the library isn't
-        raise AudioError(f"PortAudio can't be loaded ({error}); install libportaudio2") from None
+        raise NoMicrophone(f"PortAudio can't be loaded ({error}); install libportaudio2") from None
 
 
 def _find(sounddevice: Any, name: str | None) -> tuple[int, str]:
@@ -210,7 +215,7 @@ def _find(sounddevice: Any, name: str | None) -> tuple[int, str]:
     if not chosen:
         there = ", ".join(d["name"] for d in found) or "none"
         wanted = "microphone" if name is None else f"microphone {name!r}"
-        raise AudioError(f"no {wanted} here; there are: {there}")
+        raise NoMicrophone(f"no {wanted} here; there are: {there}")
     return chosen[0]["index"], chosen[0]["name"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 
@@ -18,10 +19,12 @@ class Paced:
     ----------
     source
         The source to slow down to real time.
+    most_late_s
+        A reader that is later goes on from where it is, as after a pause, and doesn't catch up.
     """
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
+    def __init__(self, source: Source, most_late_s: float = math.inf) -> None:
+        self._source, self._most_late_s = source, most_late_s
         self.name = source.name
         self.requested_hz = source.requested_hz
         self.rate_hz = source.rate_hz
@@ -37,5 +40,8 @@ class Paced:
         heard = 0
         for block in self._source.blocks():
             heard += len(block)
-            time.sleep(max(0.0, started_s + heard / self.rate_hz - time.monotonic()))
+            early_s = started_s + heard / self.rate_hz - time.monotonic()
+            if early_s < -self._most_late_s:
+                started_s -= early_s
+            time.sleep(max(0.0, early_s))
             yield block

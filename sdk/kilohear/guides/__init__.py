@@ -1,4 +1,4 @@
-"""Guides: what an app in another language needs to run a bundle, made from its card."""
+"""Guides: what an app of one's own needs to run a bundle, made from its card."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from kilohear.files import write_text
 from kilohear.polyphase import PASS_EDGE, STOP_DB
 
 FILES = {
+    "kivy": ("KIVY.md", "main.py"),
     "kotlin": ("KOTLIN.md", "Kilohear.kt"),
     "swift": ("SWIFT.md", "Kilohear.swift"),
     "c": ("kilohear_labels.h",),
@@ -52,7 +53,12 @@ def render(language: str, name: str, card: Card) -> str:
 
 
 def _values(language: str, card: Card) -> dict[str, str]:
-    quoted: Callable[[str], str] = {"kotlin": _kotlin, "swift": _json, "c": _c}[language]
+    quoted: Callable[[str], str] = {
+        "kivy": _json,
+        "kotlin": _kotlin,
+        "swift": _json,
+        "c": _c,
+    }[language]
     indent = 4 * " " if language == "c" else 8 * " "
     values = {
         "name": card.name,
@@ -68,6 +74,7 @@ def _values(language: str, card: Card) -> dict[str, str]:
         "labels": ",\n".join(f"{indent}{quoted(label)}" for label in card.labels),
         "metric": card.scores[0].metric.replace("_", " ") if card.scores else "score",
         "label_list": ", ".join(card.labels),
+        "executorch": card.versions.get("executorch", "").partition("+")[0],
         "pass_edge": str(PASS_EDGE),
         "stop_db": str(STOP_DB),
     }

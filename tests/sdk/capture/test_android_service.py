@@ -22,6 +22,7 @@ def test_the_service_listens_with_a_notification(phone: Any) -> None:
     shown = phone.notification
     assert (shown.title, shown.text, shown.channel) == ("Listening", "for the rooster", "farm")
     assert (shown.icon, shown.isOngoing) == (7, True)
+    assert shown.tapped.intent.action == "android.intent.action.MAIN"
     assert (phone.channel.getId(), phone.channel.getImportance()) == ("farm", 2)
 
 

@@ -15,7 +15,13 @@ from numpy.typing import NDArray
 from kilohear import decimate
 from kilohear.capture import feed as feed_module
 from kilohear.capture.feed import Backlog, Duty, Feed, Item, Part, Restart, Switch
-from kilohear.errors import AudioError, ConfigError, SourceLost
+from kilohear.errors import (
+    AudioError,
+    ConfigError,
+    MicrophoneBusy,
+    PermissionRefused,
+    SourceLost,
+)
 from kilohear.events import Fault, Gap
 
 RATE_HZ = 8_000
@@ -96,6 +102,15 @@ def test_a_lost_source_is_opened_again_and_the_outage_has_its_length(live_source
     ]
 
 
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [(PermissionRefused, "permission"), (MicrophoneBusy, "busy"), (SourceLost, "lost")],
+)
+def test_a_fault_has_its_cause(live_source: Any, error: type[SourceLost], cause: str) -> None:
+    source = live_source([noise(0.1), error("why")], rate_hz=RATE_HZ)
+    assert marks(items(source))[0] == Fault(0.1, "why", cause)  # type: ignore[arg-type]
+
+
 def test_a_recording_that_is_lost_is_an_error(array_source: Any) -> None:
     class Broken(array_source):
         def blocks(self) -> Iterator[NDArray[np.float32]]:
@@ -113,7 +128,7 @@ def test_exact_zeros_from_a_microphone_are_a_fault_once(
     found = items(live_source([noise(1.0), *silence, noise(0.1)], rate_hz=RATE_HZ))
     said = [item for item in found if isinstance(item, Fault)]
     assert len(said) == faults
-    assert all("muted" in fault.reason and 2.5 < fault.start_s < 3.1 for fault in said)
+    assert all(fault.cause == "silent" and 2.5 < fault.start_s < 3.1 for fault in said)
 
 
 def test_zeros_that_last_are_an_outage_with_its_length(live_source: Any) -> None:

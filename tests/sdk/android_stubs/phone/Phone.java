@@ -1,9 +1,13 @@
 package phone;
 
+import android.app.Activity;
 import android.app.Notification;
 import android.app.NotificationChannel;
+import android.content.Intent;
+import android.content.SharedPreferences;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
@@ -27,6 +31,21 @@ public class Phone {
     public static Notification notification;
     public static NotificationChannel channel;
 
+    public static String folder; // of the app's data
+    public static int uiMode;
+    public static int windowFlags;
+    public static int refusals; // of the microphone, by the person
+    public static String answers; // to the next questions: y, n, or - for a dialog put away
+    public static List<String> asked;
+    public static SharedPreferences preferences;
+    public static Intent battery;
+    public static Intent shown;
+    public static Intent service;
+    public static int stopped;
+    public static int killed;
+
+    private static Runnable question;
+    private static Thread uiThread;
     private static Set<Integer> rates;
     private static Set<String> permissions;
     private static ArrayDeque<String> acts;
@@ -45,6 +64,11 @@ public class Phone {
         stack = null;
         notification = null;
         channel = null;
+        folder = answers = "";
+        uiMode = windowFlags = refusals = stopped = killed = 0;
+        asked = new ArrayList<>();
+        preferences = new SharedPreferences();
+        battery = shown = service = null;
         rates = new HashSet<>(Arrays.asList(8000, 16000, 48000));
         permissions = new HashSet<>();
         grant("RECORD_AUDIO");
@@ -68,6 +92,50 @@ public class Phone {
 
     public static void revoke(String permission) {
         permissions.remove("android.permission." + permission);
+    }
+
+    /** Ask as Android does: twice at most, then it refuses without a question. */
+    public static void ask(Activity activity, String[] permissions, int requestCode) {
+        asked.addAll(Arrays.asList(permissions));
+        int[] results = new int[permissions.length];
+        char answer = refusals >= 2 || answers.isEmpty() ? 'n' : answers.charAt(0);
+        answers = answers.isEmpty() ? "" : answers.substring(1);
+        refusals += answer == 'n' ? 1 : 0;
+        for (int i = 0; i < permissions.length; i++) {
+            if (answer == 'y') {
+                Phone.permissions.add(permissions[i]);
+            }
+            results[i] = answer == 'y' ? 0 : -1;
+        }
+        boolean isPutAway = answer == '-';
+        question =
+                () ->
+                        activity.onRequestPermissionsResult(
+                                requestCode,
+                                isPutAway ? new String[0] : permissions,
+                                isPutAway ? new int[0] : results);
+    }
+
+    /** What was asked last is answered only now: on a phone the person takes a while. */
+    public static void answer() {
+        inUiThread(question);
+    }
+
+    public static void inUiThread(Runnable work) {
+        uiThread = new Thread(work, "main");
+        uiThread.start();
+        try {
+            uiThread.join();
+        } catch (InterruptedException error) {
+            throw new IllegalStateException(error);
+        }
+    }
+
+    public static void onlyInUiThread() {
+        if (Thread.currentThread() != uiThread) {
+            throw new IllegalStateException(
+                    "Only the original thread that created a view hierarchy can touch its views");
+        }
     }
 
     /** What the next opening plays: steps with a comma between, see `AudioRecord.step`. */

@@ -8,6 +8,14 @@ public class Notification {
     public String text;
     public int icon;
     public boolean isOngoing;
+    public boolean endsWhenTapped;
+    public PendingIntent tapped;
+
+    public static final int VISIBILITY_PRIVATE = 0;
+
+    public Notification() {}
+
+    public Notification(int icon, CharSequence ticker, long when) {}
 
     public static class Builder {
         private final Notification built = new Notification();
@@ -39,6 +47,16 @@ public class Notification {
 
         public Builder setOngoing(boolean ongoing) {
             built.isOngoing = ongoing;
+            return this;
+        }
+
+        public Builder setContentIntent(PendingIntent intent) {
+            built.tapped = intent;
+            return this;
+        }
+
+        public Builder setAutoCancel(boolean autoCancel) {
+            built.endsWhenTapped = autoCancel;
             return this;
         }
 

@@ -16,4 +16,8 @@ public final class NotificationChannel {
     public int getImportance() {
         return importance;
     }
+
+    public void setLightColor(int colour) {}
+
+    public void setLockscreenVisibility(int visibility) {}
 }

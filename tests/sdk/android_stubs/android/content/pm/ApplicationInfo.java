@@ -1,3 +1,5 @@
 package android.content.pm;
 
-public class ApplicationInfo extends PackageItemInfo {}
+public class ApplicationInfo extends PackageItemInfo {
+    public String nativeLibraryDir = "/data/app/lib";
+}

@@ -1,6 +1,12 @@
 package android.content.pm;
 
-public abstract class PackageManager {
+import android.content.Intent;
+
+public class PackageManager {
     public static final int PERMISSION_GRANTED = 0;
     public static final int PERMISSION_DENIED = -1;
+
+    public Intent getLaunchIntentForPackage(String name) {
+        return new Intent(Intent.ACTION_MAIN);
+    }
 }

@@ -40,8 +40,8 @@ def bench(
     device: Annotated[
         list[str] | None,
         typer.Option(
-            help="host, apollo3-simulator, apollo3[:PORT], adb[:SERIAL] or ios[:UDID]; again for "
-            "more. [host]",
+            help="host, apollo3-simulator, apollo3[:PORT], adb[:SERIAL], ios[:UDID] or app:FILE "
+            "(what the app shared); again for more. [host]",
             show_default=False,
         ),
     ] = None,

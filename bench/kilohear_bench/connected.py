@@ -22,6 +22,7 @@ def find_all() -> dict[str, list[Found]]:
         "microphones (kilohear listen)": _microphones,
         "Android phones": _phones,
         "iPhones": _iphones,
+        "what the app shared": _shared,
         "boards": _boards,
         "simulators": _simulators,
         "PPK2 (--meter)": _ppk2,
@@ -70,6 +71,11 @@ def _iphones() -> list[Found]:
     from kilohear_bench.devices.ios import find_iphones
 
     return find_iphones()
+
+
+def _shared() -> list[Found]:
+    """Say how a phone without a link is measured: nothing can be looked for."""
+    return [Found("app:FILE", "a zip that the kilohear app shared after Profile, of any phone")]
 
 
 def _boards() -> list[Found]:

@@ -26,7 +26,11 @@ def open_device(spec: str, config: BenchConfig) -> Device:
         from kilohear_bench.devices.ios import Ios
 
         return Ios(spec, config)
+    if kind == "app":
+        from kilohear_bench.devices.app import SharedApp
+
+        return SharedApp(spec, config)
     raise ConfigError(
-        f"device {spec!r} is unknown; use host, apollo3-simulator, apollo3[:PORT], adb[:SERIAL] "
-        "or ios[:UDID]"
+        f"device {spec!r} is unknown; use host, apollo3-simulator, apollo3[:PORT], adb[:SERIAL], "
+        "ios[:UDID] or app:FILE"
     )

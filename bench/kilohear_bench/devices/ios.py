@@ -14,15 +14,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from kilohear.errors import ConfigError, DataError, KilohearError
+from kilohear.errors import ConfigError, KilohearError
+from kilohear_bench.app_results import read_result, select
 from kilohear_bench.config import BenchConfig
 from kilohear_bench.devices import DeviceLost, Found, Outcome, Step
 from kilohear_bench.ios.battery import sample_battery
-from kilohear_bench.ios.results import ResultFile, labelled, read_result
 from kilohear_bench.ios.tool import COMMAND, Tool
 from kilohear_bench.measurement import Measurement, now
 from kilohear_bench.meters.android import power_measurements
-from kilohear_bench.subject import Subject, Tested, load_bundles
+from kilohear_bench.subject import Tested
 
 IDLE = "power/idle"
 
@@ -80,7 +80,8 @@ class Ios:
         self._info = self._tool.info()
         with tempfile.TemporaryDirectory() as folder:
             files = [read_result(path) for path in self._tool.pull_results(Path(folder))]
-        self._results, self._subjects = self._select(files)
+        model = self._info.get("ProductType")
+        self._results, self._subjects = select(files, self._config, model, self.name, (IDLE,))
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -126,49 +127,6 @@ class Ios:
                 "no iPhone is connected; connect one by cable, unlock it and tap Trust"
             )
         return phones.pop()
-
-    def _select(
-        self, files: Sequence[ResultFile]
-    ) -> tuple[dict[str, list[Measurement]], list[Tested]]:
-        """Return the measurements that were asked for by their steps, and their subjects."""
-        config = self._config
-        held = [
-            Subject(bundle, export).describe()
-            for bundle in load_bundles(config.bundles)
-            for export in bundle.card.exports
-        ]
-        wanted = {
-            tested.name: tested
-            for tested in held
-            if not config.rates_hz or tested.rate_hz in config.rates_hz
-            if not config.runtimes or tested.runtime in config.runtimes
-        }
-        results: dict[str, list[Measurement]] = {}
-        for file in files:
-            step, head = file.kept.step, file.head
-            if head.model != self._info.get("ProductType"):
-                raise DataError(
-                    f"step {step!r} was measured on {head.model}, this is "
-                    f"{self._info.get('ProductType')}; remove it from the app and press Profile"
-                )
-            if step in results or step == IDLE:
-                raise DataError(
-                    f"two results are of step {step!r}; remove the app's results and press "
-                    "Profile again"
-                )
-            card = [tested for tested in held if tested.card_sha256 == head.card_sha256]
-            if card:
-                found = labelled(file, card, self.name)
-                results[step] = [m for m in found if m.subject in wanted]
-        results = {step: measurements for step, measurements in results.items() if measurements}
-        if not results:
-            there = ", ".join(sorted({file.head.card_sha256[:12] for file in files}))
-            raise DataError(
-                f"the app's {len(files)} results are of cards that begin with {there}, and none is "
-                "of what was asked for; name the bundle by --bundle, or press Profile with yours"
-            )
-        measured = {m.subject for measurements in results.values() for m in measurements}
-        return results, [tested for name, tested in wanted.items() if name in measured]
 
     def _collected(self, step: str) -> Outcome:
         return Outcome(self._results[step])

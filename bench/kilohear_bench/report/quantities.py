@@ -30,6 +30,7 @@ UNITS = {
     "current_paper": "mA",
     "power_idle": "mW",
     "power_microphone": "mW",
+    "power_listening": "mW",
     "power_inference": "mW",
     "window_energy": "mJ",
     "window_power": "mW",

@@ -214,6 +214,7 @@ def _energy(rows: Sequence[Row]) -> Iterator[Column]:
         ("window_power", "mean power of a window", "mW"),
         ("power_idle", "power, idle", "mW"),
         ("power_microphone", "power, microphone on", "mW"),
+        ("power_listening", "power, listening", "mW"),
         ("power_inference", "power, inference", "mW"),
     ):
         yield from _columns(
@@ -306,7 +307,7 @@ def _current(m: Measurement) -> str:
 
 
 def _meters(row: Row) -> str:
-    names = ("window_energy", "power_idle", "power_microphone", "power_inference")
-    names += ("current", "current_physical")
+    names = ("window_energy", "power_idle", "power_microphone", "power_listening")
+    names += ("power_inference", "current", "current_physical")
     # The profile of a modelled current stands in its heading.
     return "; ".join(dict.fromkeys(m.meter.partition(", profile")[0] for m in row.all(*names)))

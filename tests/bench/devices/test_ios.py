@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.bench.ios.fake_command import BATTERY, INFO, OTHER, PHONE, UDID, FakeCommand, install
-from tests.bench.ios.test_results import make_result
+from tests.bench.test_app_results import make_result
 
 from kilohear.bundle import CARD_NAME, Bundle
 from kilohear.errors import ConfigError, DataError

@@ -9,7 +9,6 @@ that holds `m-ready`, waits five seconds for each, and loads 31 bytes a command.
 from __future__ import annotations
 
 import re
-import time
 from typing import Any
 
 import pytest
@@ -24,8 +23,8 @@ class Runner:
 
     def __init__(self, port: str) -> None:
         self._port: Any = serial.Serial(port, 115_200, timeout=5.0)
-        time.sleep(0.3)  # the board boots; the runner flushes what that says
-        self._port.reset_input_buffer()
+        # The board boots. The runner waits and flushes what that says; here it is waited for.
+        assert self._port.read_until(b"m-ready\r\n").endswith(b"m-ready\r\n")
 
     def send(self, command: str) -> list[str]:
         self._port.write(command.encode())

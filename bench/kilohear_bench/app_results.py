@@ -1,4 +1,8 @@
-"""What the app leaves on an iPhone: a file a step, which a run's store keeps, with a head."""
+"""What the app leaves on a phone: a file a step, which a run's store keeps, with a head.
+
+The bench fetches them from an iPhone (`devices/ios.py`), or is given what a person shared from any
+phone (`devices/app.py`).
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,11 @@ from pathlib import Path
 
 from kilohear.config import from_dict, read_json
 from kilohear.errors import DataError
+from kilohear_bench.config import BenchConfig
 from kilohear_bench.measurement import Measurement
 from kilohear_bench.result import PROTOCOL
 from kilohear_bench.store import Kept
-from kilohear_bench.subject import Tested
+from kilohear_bench.subject import Subject, Tested, load_bundles
 
 KINDS = ("measured", "modelled")
 """What an app on a phone can say."""
@@ -30,7 +35,7 @@ class Head:
     card_sha256
         Of the bundle that was measured.
     model
-        Of the phone, `ProductType`: iPhone14,5 say.
+        Of the phone: Pixel 8, or on an iPhone `ProductType`, iPhone14,5 say.
     """
 
     protocol: int
@@ -114,3 +119,70 @@ def labelled(
         )
         for measurement in result.kept.measurements
     )
+
+
+def select(
+    files: Sequence[ResultFile],
+    config: BenchConfig,
+    model: str | None,
+    device: str,
+    reserved: Sequence[str] = (),
+) -> tuple[dict[str, list[Measurement]], list[Tested]]:
+    """Return the measurements that were asked for by their steps, and their subjects.
+
+    Parameters
+    ----------
+    files
+        What the app left.
+    config
+        `bundles`, `runtimes` and `rates_hz` choose among them.
+    model
+        Of the phone that they must be of.
+    device
+        What the run calls it.
+    reserved
+        Names of steps that the device takes itself.
+
+    Raises
+    ------
+    DataError
+        Where a result is of another phone, two are of one step, a result doesn't fit its bundle,
+        or none is of what was asked for.
+    """
+    held = [
+        Subject(bundle, export).describe()
+        for bundle in load_bundles(config.bundles)
+        for export in bundle.card.exports
+    ]
+    wanted = {
+        tested.name: tested
+        for tested in held
+        if not config.rates_hz or tested.rate_hz in config.rates_hz
+        if not config.runtimes or tested.runtime in config.runtimes
+    }
+    results: dict[str, list[Measurement]] = {}
+    for file in files:
+        step, head = file.kept.step, file.head
+        if head.model != model:
+            raise DataError(
+                f"step {step!r} was measured on {head.model}, this is {model}; remove it from the "
+                "app and press Profile"
+            )
+        if step in results or step in reserved:
+            raise DataError(
+                f"two results are of step {step!r}; remove the app's results and press Profile "
+                "again"
+            )
+        card = [tested for tested in held if tested.card_sha256 == head.card_sha256]
+        if card:
+            found = labelled(file, card, device)
+            results[step] = [m for m in found if m.subject in wanted]
+    results = {step: measurements for step, measurements in results.items() if measurements}
+    if not results:
+        there = ", ".join(sorted({file.head.card_sha256[:12] for file in files}))
+        raise DataError(
+            f"the app's {len(files)} results are of cards that begin with {there}, and none is "
+            "of what was asked for; name the bundle by --bundle, or press Profile with yours"
+        )
+    measured = {m.subject for measurements in results.values() for m in measurements}
+    return results, [tested for name, tested in wanted.items() if name in measured]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kilohear.errors import ConfigError, DataError
-from kilohear_bench.ios.results import Head, ResultFile, read_result
+from kilohear_bench.app_results import Head, ResultFile, read_result
 from kilohear_bench.measurement import Measurement
 from kilohear_bench.result import PROTOCOL
 from kilohear_bench.store import Kept

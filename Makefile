@@ -1,4 +1,4 @@
-# What a newcomer needs: `make demo`, `make test` and `make benchmark`.
+# What a newcomer needs: `make demo`, `make app`, `make test` and `make benchmark`.
 # All make .venv and install into it; nothing else on the machine is touched.
 
 PYTHON ?= python3
@@ -12,13 +12,25 @@ endif
 # Spinning threads slow each other down several times over on a busy machine.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: benchmark demo test lint clean
+.PHONY: app benchmark demo test lint clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/kilohear demo
 
+# The app on a virtual screen, a made-up scene of known sounds at 1 kHz, a screenshot a screen.
+APP := runs/app
+APP_S := 34
+
+app: $(VENV)/app.stamp
+	rm -rf $(APP) && mkdir -p $(APP)
+	SDL_VIDEODRIVER=offscreen $(BIN)/kilohear app --source demo-synthetic --bundle esc10-1khz \
+	  --language en --folder $(APP)/kept --screenshots $(APP)/screens --for-s $(APP_S) \
+	  > $(APP)/seen.jsonl
+	$(BIN)/python tests/apps/check_scene.py $(APP)/seen.jsonl $(APP_S)
+
+# As many workers as cores; the tests of a file stay together.
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 # Leave the machine alone meanwhile: under ten minutes. PARTS="--part start" measures one.
 PEER := runs/peers/mobilenet_v2-16khz
@@ -42,8 +54,12 @@ $(VENV)/demo.stamp: pyproject.toml $(VENV)/pyvenv.cfg
 	$(BIN)/pip install --quiet --editable '.[bench,desktop]'
 	touch $@
 
+$(VENV)/app.stamp: pyproject.toml $(VENV)/pyvenv.cfg
+	$(BIN)/pip install --quiet --editable '.[desktop,ui]'
+	touch $@
+
 $(VENV)/test.stamp: pyproject.toml $(VENV)/pyvenv.cfg
-	$(BIN)/pip install --quiet --editable '.[board,cluster,desktop,dev,meters,peers,phone,privacy,training]'
+	$(BIN)/pip install --quiet --editable '.[apps,board,cluster,desktop,dev,meters,peers,phone,privacy,training]'
 	touch $@
 
 clean:

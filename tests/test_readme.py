@@ -74,3 +74,33 @@ def test_the_yamnet_ratio_is_the_committed_one() -> None:
         if ratio["student"] == "esc10-1khz executorch float32" and ratio["peer"] == COVERING
     )
     assert float(said.group(1)) == round(ratio["paired"], 1)
+
+
+def test_the_app_s_figures_are_the_committed_ones() -> None:
+    said = re.search(
+        r"\*\*(\d+) frames/s\*\* at 390x844 and (\d+) at 1280x800 .* percentile (\d+) and (\d+)\)"
+        r".* screens take (\d+)% .* its own, ([\d.]+)%\..* from (\d+) to (\d+) MB, "
+        r"the listener's from (\d+) to (\d+);",
+        README,
+    )
+    assert said is not None
+    result = json.loads((ROOT / "bench" / "results" / "app" / "app.json").read_text())
+    assert result["kind"] == "measured"
+    summary = result["summary"]
+    phone, tablet = summary["every_frame_drawn"].values()
+    settled = [each for each in result["as_for_a_person"] if each["at_s"] >= 60]
+    first, last = settled[0], settled[-1]
+    memory_mb = [
+        each[f"{who}_rss_bytes"] / 1e6 for who in ("screens", "ears") for each in (first, last)
+    ]
+    figures = [
+        *(each["frames_per_s_median"] for each in (phone, tablet)),
+        *(each["frames_per_s_5th_percentile"] for each in (phone, tablet)),
+        100 * summary["screens_cpu_share"],
+        100 * summary["ears_cpu_share"],
+        *memory_mb,
+    ]
+    assert [float(each) for each in said.groups()] == [
+        round(figure, 1 if text.count(".") else 0)
+        for figure, text in zip(figures, said.groups(), strict=True)
+    ]

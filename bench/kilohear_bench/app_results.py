@@ -7,10 +7,12 @@ phone (`devices/app.py`).
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from kilohear.config import from_dict, read_json
+from kilohear.bundle import trimmed_card
+from kilohear.config import from_dict, read_json, to_json
 from kilohear.errors import DataError
 from kilohear_bench.config import BenchConfig
 from kilohear_bench.measurement import Measurement
@@ -33,7 +35,7 @@ class Head:
     app
         Its version.
     card_sha256
-        Of the bundle that was measured.
+        Of the bundle that was measured; a packaged app's is trimmed to its runtime's file.
     model
         Of the phone: Pixel 8, or on an iPhone `ProductType`, iPhone14,5 say.
     """
@@ -150,13 +152,14 @@ def select(
         or none is of what was asked for.
     """
     held = [
-        Subject(bundle, export).describe()
+        Subject(bundle, export)
         for bundle in load_bundles(config.bundles)
         for export in bundle.card.exports
     ]
+    described = [(subject.describe(), _trimmed_sha256(subject)) for subject in held]
     wanted = {
         tested.name: tested
-        for tested in held
+        for tested, _trimmed in described
         if not config.rates_hz or tested.rate_hz in config.rates_hz
         if not config.runtimes or tested.runtime in config.runtimes
     }
@@ -173,7 +176,11 @@ def select(
                 f"two results are of step {step!r}; remove the app's results and press Profile "
                 "again"
             )
-        card = [tested for tested in held if tested.card_sha256 == head.card_sha256]
+        card = [
+            tested
+            for tested, trimmed in described
+            if head.card_sha256 in (tested.card_sha256, trimmed)
+        ]
         if card:
             found = labelled(file, card, device)
             results[step] = [m for m in found if m.subject in wanted]
@@ -186,3 +193,9 @@ def select(
         )
     measured = {m.subject for measurements in results.values() for m in measurements}
     return results, [tested for name, tested in wanted.items() if name in measured]
+
+
+def _trimmed_sha256(subject: Subject) -> str:
+    """Return the hash of the card that a packaged app holds of a subject: with its file alone."""
+    card = trimmed_card(subject.bundle.card, subject.export)
+    return hashlib.sha256(to_json(card).encode()).hexdigest()

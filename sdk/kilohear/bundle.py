@@ -352,12 +352,7 @@ def trimmed(
     export = bundle.export(runtime, precision or _usual(runtime))
     if folder.exists():
         raise BundleError(f"{folder}: is there already; remove it or choose another folder")
-    kept = {
-        name: hashed
-        for name, hashed in bundle.card.sha256.items()
-        if name == export.file or name.startswith(f"{export.file}/")
-    }
-    card = dataclasses.replace(bundle.card, exports=(export,), sha256=kept)
+    card = trimmed_card(bundle.card, export)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
@@ -366,7 +361,7 @@ def trimmed(
             f"{folder.parent}: can't write here ({error.strerror}); choose another folder"
         ) from None
     try:
-        for name in kept:
+        for name in card.sha256:
             (temporary / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(bundle.path / name, temporary / name)
         write_card(temporary, card)
@@ -380,6 +375,12 @@ def trimmed(
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return Bundle.load(folder)
+
+
+def trimmed_card(card: Card, export: Export) -> Card:
+    """Return the card of the bundle that holds one of the files only; see `trimmed`."""
+    kept = {name: card.sha256[name] for name in _files_of(export.file, card.sha256)}
+    return dataclasses.replace(card, exports=(export,), sha256=kept)
 
 
 def read_card(path: Path) -> Card:
@@ -450,10 +451,15 @@ def _require_hash(path: Path, name: str, expected: str) -> None:
         )
 
 
+def _files_of(export_file: str, sha256: dict[str, str]) -> list[str]:
+    """Return the names, of those with a hash, of an export's file or of all in its folder."""
+    return [name for name in sha256 if name == export_file or name.startswith(f"{export_file}/")]
+
+
 def _require_hashes(path: Path, export_file: str, sha256: dict[str, str]) -> None:
     """Refuse an export of which any file has no hash; a missing file is found by its hash."""
     there = {f.relative_to(path).as_posix() for f in (path / export_file).rglob("*") if f.is_file()}
-    hashed = {name for name in sha256 if name == export_file or name.startswith(f"{export_file}/")}
+    hashed = set(_files_of(export_file, sha256))
     unhashed = sorted(there - hashed) or ([] if hashed else [export_file])
     if unhashed:
         raise BundleError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import shutil
 import zipfile
@@ -12,6 +13,7 @@ import pytest
 from tests.apps.ui.profile.script import SHORT, Phone
 from tests.apps.ui.profile.script import run as profile
 
+from kilohear.bundle import Bundle, trimmed
 from kilohear.errors import ConfigError, DataError
 from kilohear_bench.app_results import read_result
 from kilohear_bench.config import BenchConfig
@@ -69,6 +71,14 @@ def test_a_run_of_it_makes_a_report(shared: Path, tmp_path: Path, folder: bool) 
     joined = run.find("power_idle", "esc10-1khz executorch float32")
     assert joined is not None
     assert len(joined.conditions["readings"]) == SHORT.rounds
+
+
+def test_a_packaged_app_s_trimmed_bundle_is_known_by_the_whole_one(tmp_path: Path) -> None:
+    packaged = trimmed(Bundle.load("esc10-1khz"), "executorch", tmp_path / "esc10-1khz")
+    config = dataclasses.replace(SHORT, bundles=(str(packaged.path),))
+    file = profile(tmp_path / "app", Phone(), config).over.file
+    with open_device(f"app:{file}", BenchConfig()) as phone:
+        assert [tested.name for tested in phone.subjects()] == ["esc10-1khz executorch float32"]
 
 
 def test_rates_and_bundles_choose(shared: Path) -> None:

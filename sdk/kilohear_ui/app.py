@@ -103,13 +103,10 @@ class KilohearApp(App):
             save_settings(self.settings, self.folder / "settings.json")
         except KilohearError as error:
             self.show(problem_of(error))
-        looks = ("language", "look", "text_scale")
-        if any(getattr(before, name) != getattr(self.settings, name) for name in looks):
+        changed = {name for name in changes if getattr(before, name) != changes[name]}
+        if changed & {"language", "look", "text_scale"}:
             self.rebuild()
-        heard = ("bundle", "detection", "duty", "gate_db")
-        if self.ears.is_listening and any(
-            getattr(before, name) != getattr(self.settings, name) for name in heard
-        ):
+        if self.ears.is_listening and changed & {"bundle", "detection", "duty", "gate_db"}:
             self.ears.start(self.wish)
 
     def listen(self) -> None:

@@ -105,18 +105,23 @@ class Tour:
         return file
 
 
+def seen_widgets(roots: list[Widget]) -> Iterator[Widget]:
+    """Yield widgets and those in them, in the order of drawing; none that is transparent."""
+    for root in roots:
+        if root.opacity:
+            yield root
+            yield from seen_widgets(root.children[::-1])
+
+
 def visible_texts(roots: list[Widget]) -> list[str]:
     """Return the texts of all widgets that lie in the window and aren't transparent, each once."""
-    return list(dict.fromkeys(text for root in roots for text in _texts(root)))
+    return list(dict.fromkeys(filter(None, map(_text, seen_widgets(roots)))))
 
 
-def _texts(widget: Widget) -> Iterator[str]:
-    if not widget.opacity:
-        return
-    x, y = widget.to_window(*widget.pos)
-    lies_in = x + widget.width > 0 and y + widget.height > 0 and x < Window.width
+def _text(widget: Widget) -> str:
+    """Return a widget's text; empty where it has none or lies outside the window."""
     text = getattr(widget, "text", "")
-    if isinstance(text, str) and text and lies_in and y < Window.height:
-        yield text
-    for child in reversed(widget.children):
-        yield from _texts(child)
+    x, y = widget.to_window(*widget.pos)
+    lies_in = x + widget.width > 0 and y + widget.height > 0
+    lies_in = lies_in and x < Window.width and y < Window.height
+    return text if isinstance(text, str) and lies_in else ""

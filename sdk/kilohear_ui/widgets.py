@@ -285,8 +285,8 @@ class Toggle(Pressable, BoxLayout):  # pyright: ignore[reportIncompatibleMethodO
         """Sent when a person turned it over."""
 
 
-class Track(Focusable, Slider):  # pyright: ignore[reportIncompatibleMethodOverride]
-    """The line of a `SliderRow`."""
+class Slides(Widget):
+    """A widget that says when its number is moved."""
 
     def __init__(self, **kwargs: Any) -> None:
         self.register_event_type("on_slid")
@@ -299,21 +299,17 @@ class Track(Focusable, Slider):  # pyright: ignore[reportIncompatibleMethodOverr
     def on_chosen(self, value: float) -> None:
         """Sent once a person let go of it."""
 
+
+class Track(Slides, Focusable, Slider):  # pyright: ignore[reportIncompatibleMethodOverride]
+    """The line of a `SliderRow`."""
+
     def on_touch_down(self, touch: Any) -> Any:
         """Take hold of it."""
-        before = self.value
-        taken = bool(super().on_touch_down(touch))
-        if self.value != before:
-            self.dispatch("on_slid", self.value)
-        return taken
+        return self._slid(super().on_touch_down, touch)
 
     def on_touch_move(self, touch: Any) -> Any:
         """Move it."""
-        before = self.value
-        taken = bool(super().on_touch_move(touch))
-        if self.value != before:
-            self.dispatch("on_slid", self.value)
-        return taken
+        return self._slid(super().on_touch_move, touch)
 
     def on_touch_up(self, touch: Any) -> Any:
         """Let go of it."""
@@ -321,6 +317,14 @@ class Track(Focusable, Slider):  # pyright: ignore[reportIncompatibleMethodOverr
         taken = bool(super().on_touch_up(touch))
         if held:
             self.dispatch("on_chosen", self.value)
+        return taken
+
+    def _slid(self, handle: Callable[[Any], object], touch: Any) -> bool:
+        """Let the slider handle a touch, and say so where that moved it."""
+        before = self.value
+        taken = bool(handle(touch))
+        if self.value != before:
+            self.dispatch("on_slid", self.value)
         return taken
 
     def keyed(self, key: str) -> bool:
@@ -342,7 +346,7 @@ class Track(Focusable, Slider):  # pyright: ignore[reportIncompatibleMethodOverr
         return True
 
 
-class SliderRow(BoxLayout):
+class SliderRow(Slides, BoxLayout):
     """A number with its name, its value in words, and a line to slide on."""
 
     text = StringProperty()
@@ -351,17 +355,6 @@ class SliderRow(BoxLayout):
     min = NumericProperty()
     max = NumericProperty(1)
     step = NumericProperty()
-
-    def __init__(self, **kwargs: Any) -> None:
-        self.register_event_type("on_slid")
-        self.register_event_type("on_chosen")
-        super().__init__(**kwargs)
-
-    def on_slid(self, value: float) -> None:
-        """Sent while a person moves it."""
-
-    def on_chosen(self, value: float) -> None:
-        """Sent once a person let go of it."""
 
 
 class Stat(BoxLayout):

@@ -17,7 +17,7 @@ from kivy.uix.behaviors import ButtonBehavior
 from kivy.uix.widget import Widget
 
 from kilohear.files import write_text
-from kilohear_ui.tour import visible_texts
+from kilohear_ui.tour import seen_widgets, visible_texts
 from kilohear_ui.widgets import Focusable, Page
 
 PERIOD_S = 0.25
@@ -70,7 +70,7 @@ class Witness:
 def describe_screen() -> dict[str, Any]:
     """Return what is on the screen now; see `Witness`."""
     app: Any = App.get_running_app()
-    seen = [widget for child in Window.children for widget in _seen(child)]
+    seen = list(seen_widgets(Window.children))
     boxes = [(widget, widget.to_window(*widget.center)) for widget in seen]
     return {
         "screen": app.shell.current.name,
@@ -104,10 +104,3 @@ def _is_in_a_page(widget: Any) -> bool:
         if isinstance(widget, Page):
             return True
     return False
-
-
-def _seen(widget: Widget) -> list[Widget]:
-    """Return a widget and those in it that aren't transparent."""
-    if not widget.opacity:
-        return []
-    return [widget, *(each for child in widget.children for each in _seen(child))]

@@ -146,32 +146,11 @@ class Profiling:
 
     def start(self, config: ProfileConfig) -> None:
         """Begin anew; raises what `begin_profile` does, and leaves the ears alone then."""
-        self._begin(
-            begin_profile(
-                self.folder,
-                config,
-                self._about,
-                self._battery,
-                self._told.put,
-                self._source,
-                self._clock,
-                self._make_rig,
-            )
-        )
+        self._begin(begin_profile, config)
 
     def go_on(self) -> None:
         """Go on with what was stopped; raises what `continue_profile` does."""
-        self._begin(
-            continue_profile(
-                self.folder,
-                self._about,
-                self._battery,
-                self._told.put,
-                self._source,
-                self._clock,
-                self._make_rig,
-            )
-        )
+        self._begin(continue_profile)
 
     def tick(self) -> None:
         """Take what was told since the last call, and begin once the ears are silent."""
@@ -190,7 +169,17 @@ class Profiling:
         self._runner.cancel()
         self.tick()
 
-    def _begin(self, runner: Runner) -> None:
+    def _begin(self, make: Callable[..., Runner], *asked: ProfileConfig) -> None:
+        runner = make(
+            self.folder,
+            *asked,
+            self._about,
+            self._battery,
+            self._told.put,
+            self._source,
+            self._clock,
+            self._make_rig,
+        )
         self._forget()
         self._runner = runner
         self._quiet_by_s = time.monotonic() + _QUIET_S

@@ -434,10 +434,8 @@ def begin_profile(
     KilohearError
         Where a bundle can't be used, or nothing that was asked for can be measured.
     """
-    subjects, reading = subjects_of(config), battery.read()
-    if reading is not None:
-        require_unplugged(reading, config.least_level)
-    why = no_energy(config, reading)
+    subjects = subjects_of(config)
+    why = no_energy(config, _unplugged(battery, config))
     if why and not config.latency:
         raise ConfigError(
             "profile: energy alone was asked for, and this device "
@@ -494,12 +492,18 @@ def continue_profile(
                 f"the profile was begun with another {what} ({old!s:.60}, now {new!s:.60}), and "
                 "results of two aren't mixed; start a new one"
             )
-    reading = battery.read()
-    if reading is not None:
-        require_unplugged(reading, config.least_level)
+    _unplugged(battery, config)
     steps = plan(config, subjects, not profile.no_energy)
     rig = make_rig(subjects, None if profile.no_energy else source)
     return Runner(folder, steps, battery, rig, subjects, tell, clock or Clock())
+
+
+def _unplugged(battery: Battery, config: ProfileConfig) -> Reading | None:
+    """Return what the battery tells, None: nothing; raises as `require_unplugged`."""
+    reading = battery.read()
+    if reading is not None:
+        require_unplugged(reading, config.least_level)
+    return reading
 
 
 def require_unplugged(reading: Reading, least_level: float) -> None:
